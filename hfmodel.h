@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ed1297cd4b7116f2" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "004d01bc29fab55d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -58,8 +58,8 @@ WHAT IT LOADS
           used where they lie in the mapped file. hfm_check_file and hfm_read_contents also take GGUF files.
   Models  bert, roberta, xlm-roberta, camembert, distilbert, gpt2, opt, gpt_neox, gpt_neo, phi, falcon, bloom, llama,
           mistral, ministral, qwen2, qwen3, smollm3, olmo2, gemma, gemma2, gemma3_text, granite, phi3, mixtral,
-          qwen3_moe, vit, deit, with the heads that Transformers has for them. hfm_registry() lists every pair of model
-          type and task.
+          qwen3_moe, t5, mt5, bart, mbart, marian, pegasus, m2m_100, vit, deit, with the heads that Transformers has for
+          them. hfm_registry() lists every pair of model type and task.
   Quirks  as Transformers: a base model from a head's checkpoint and the reverse, tied weights, gamma and beta, unused
           buffers, num_labels, ignore_mismatched_sizes, old and new spellings in config.json. What was missing,
           unexpected, mismatched or newly initialised is in the load report (hfm_load_report_at, _text).
@@ -119,15 +119,14 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
   HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
-  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5, HFMODEL_ONLY_BART,
-  HFMODEL_ONLY_VIT        these families and no others; several may be given
+  HFMODEL_ONLY_MIXTRAL, HFMODEL_ONLY_T5, HFMODEL_ONLY_BART, HFMODEL_ONLY_VIT
+                          these families and no others; several may be given
   HFMODEL_NO_BERT, HFMODEL_NO_ROBERTA, HFMODEL_NO_DISTILBERT, HFMODEL_NO_GPT2, HFMODEL_NO_OPT, HFMODEL_NO_GPT_NEOX,
   HFMODEL_NO_GPT_NEO, HFMODEL_NO_PHI, HFMODEL_NO_FALCON, HFMODEL_NO_BLOOM, HFMODEL_NO_LLAMA, HFMODEL_NO_OLMO2,
-  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5,
-  HFMODEL_NO_BART,
+  HFMODEL_NO_GEMMA, HFMODEL_NO_GRANITE, HFMODEL_NO_PHI3, HFMODEL_NO_MIXTRAL, HFMODEL_NO_T5, HFMODEL_NO_BART,
   HFMODEL_NO_VIT          not these (ROBERTA has xlm-roberta and camembert, LLAMA has mistral, ministral, qwen2, qwen3
                           and smollm3, GEMMA has gemma2 and gemma3_text, MIXTRAL has qwen3_moe, T5 has
-                          mt5, VIT has deit)
+                          mt5, BART has mbart, marian, pegasus and m2m_100, VIT has deit)
 
 
 MEMORY AND OWNERSHIP
@@ -488,7 +487,8 @@ typedef struct hfm_limits {
   uint64_t max_header_bytes; /* a safetensors header, a pickle, GGUF's metadata and table (default 100,000,000) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
   uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
-                                   counting weights that can't be used where they lie (default 64 MiB) */
+                                   counting weights that can't be used where they lie; and what hfm_generate keeps of a
+                                   prompt, where the files say how much that is (default 64 MiB) */
 } hfm_limits;
 
 /* ---- Configuration ------------------------------------------------------------------------------------------ */
@@ -1220,11 +1220,17 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #else
 #define HFM__FOR_ROWS(row)
 #endif
-#if defined(HFM__WITH_ROBERTA)
+#if defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_BART)
 #define HFM__WITH_PADDED_POSITIONS
 #define HFM__FOR_PADDED_POSITIONS(row) row
 #else
 #define HFM__FOR_PADDED_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_BART)
+#define HFM__WITH_SINUSOIDS
+#define HFM__FOR_SINUSOIDS(row) row
+#else
+#define HFM__FOR_SINUSOIDS(row)
 #endif
 #if defined(HFM__WITH_OPT) || defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
 #define HFM__WITH_MASK_POSITIONS
@@ -4687,6 +4693,7 @@ typedef struct hfm__tensor_list {
   int32_t want_metadata;  /* texts are kept: a model has no use for them */
   hfm_metadata *metadata; /* of the file, in its order */
   size_t metadata_count, metadata_capacity;
+  hfm_dtype first_float;  /* of the first float tensor in a .bin's own order, which the table does not keep; else 0 */
   const char *format;     /* of the file that was read last, for hfm_contents; with GGUF's version and alignment */
   int32_t version;
   uint32_t alignment;
@@ -6496,6 +6503,7 @@ HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict)
   const void **sorted = (const void **)hfm__alloc(mem, sorted_bytes);
   hfm_result result = HFM_OK;
   hfm__torch_members m = hfm__torch_members_of(p, dict);
+  const hfm__torch_item *first_float = NULL;
   size_t count = 0;
   uint32_t key, value;
   if (room && (!items || !sorted)) result = hfm__fail_memory(t->error, "the table of tensors", item_bytes);
@@ -6513,9 +6521,16 @@ HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict)
     }
   }
   if (count) hfm__sort(sorted, sorted + count, count, hfm__torch_item_order);
-  for (size_t i = 0; i < count && result == HFM_OK; i++)
-    if (i + 1 == count || hfm__torch_item_order(sorted[i], sorted[i + 1]) != 0)
-      result = hfm__torch_add(t, (const hfm__torch_item *)sorted[i]);
+  for (size_t i = 0; i < count && result == HFM_OK; i++) {
+    const hfm__torch_item *item = (const hfm__torch_item *)sorted[i];
+    const size_t at = t->list->count;
+    if (i + 1 < count && hfm__torch_item_order(item, sorted[i + 1]) == 0) continue;
+    result = hfm__torch_add(t, item);
+    if (result != HFM_OK || t->list->count == at || !hfm__is_float(t->list->items[at].dtype)) continue;
+    if (first_float && item > first_float) continue;
+    first_float = item;
+    t->list->first_float = t->list->items[at].dtype;
+  }
   hfm__free(mem, items, item_bytes);
   hfm__free(mem, (void *)sorted, sorted_bytes);
   return result;
@@ -7315,6 +7330,7 @@ typedef struct hfm__checkpoint {
   hfm__file_tensor *tensors; /* sorted by name, unique */
   size_t count;
   size_t capacity; /* of `tensors` */
+  hfm_dtype first_float; /* of the first float tensor that Transformers sees in the first file; 0: there is none */
 } hfm__checkpoint;
 
 HFM__PRIVATE void hfm__checkpoint_close(hfm__checkpoint *ckpt) {
@@ -7604,6 +7620,16 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
 #endif
 }
 
+/* Of the file that was read first: safetensors are listed by name, a .bin in its own order. */
+HFM__PRIVATE hfm_dtype hfm__first_float(const hfm__tensor_list *list) {
+  const hfm__file_tensor *first = NULL;
+  if (list->first_float) return list->first_float;
+  for (size_t i = 0; i < list->count; i++)
+    if (hfm__is_float(list->items[i].dtype) && (!first || strcmp(list->items[i].name, first->name) < 0))
+      first = &list->items[i];
+  return first ? first->dtype : HFM_DTYPE_AUTO;
+}
+
 /* A shard that is not there: which tensor's, and who says so. */
 HFM__PRIVATE hfm_result hfm__shard_missing(const hfm__shard_index *index, uint32_t shard, const char *path,
                                            hfm_error *error) {
@@ -7634,6 +7660,7 @@ HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *cons
     if (result == HFM_OK) hfm__budget_extend(ctx, ckpt->files[i].size);
     if (result == HFM_OK)
       result = hfm__budget_verdict(ctx, hfm__weights_read(&ckpt->files[i], i, &list, error), names[i], error);
+    if (i == 0) ckpt->first_float = hfm__first_float(&list);
   }
   if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);
   if (result == HFM_OK && index) result = hfm__check_mapped(ckpt, index, error);
@@ -8699,6 +8726,8 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
+     sinusoids   positions i64 [B or 1, S], frequencies [D/2] -> [B or 1, S, D]: sines, then cosines, then 0 where D is
+                 odd, each as attrs.rounded holds it; all zeros where the position is attrs.pad
      top_k       x [..., N] -> probabilities [..., K], i64 [..., K]: the K largest of softmax(x), attrs.count of them,
                  largest first (of equals the one that comes first), and where they are; with attrs.normalized divided
                  by their sum
@@ -8713,14 +8742,15 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
      padded_positions  ids [B, S] -> i64 [B, S]: dims[0] + cumulative count of ids != pad, plus pad; pad where
                  id == pad
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
-     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
-                 bf16's precision), times attrs.scale
+     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (slopes, positions and
+                 products as attrs.rounded holds them), times attrs.scale
      relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
                  of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
                  half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad, or with `equal` == pad; 0 if there is
                  none
-     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad
+     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad, or with `wrapped` the last id
+                 of as many as are not attrs.pad: where padding is on the right, the last that is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
@@ -8743,6 +8773,7 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   HFM__FOR_ROPE(X(rotary, 2, 2, 1)) \
   HFM__FOR_IMAGES(X(conv2d, 2, 3, 1)) \
   HFM__FOR_ROPE(X(rope_angles, 2, 2, 1)) \
+  HFM__FOR_SINUSOIDS(X(sinusoids, 2, 2, 1)) \
   HFM__FOR_EXPERTS(X(top_k, 1, 1, 2)) \
   HFM__FOR_EXPERTS(X(experts, 3, 3, 1)) \
   HFM__FOR_EXPERTS(X(weighted_sum, 2, 2, 1)) \
@@ -8823,13 +8854,15 @@ typedef struct hfm__attrs {
   int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
-  int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position;
-                                        with `equal`, and of shift_right: an id */
+  int32_t pad;                       /* padded_positions, last_token, shift_right with `wrapped`: the padding id;
+                                        kept_positions, sinusoids: its position; with `equal`, and of shift_right: an
+                                        id */
   int32_t equal;                     /* last_token */
+  int32_t wrapped;                   /* shift_right */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
   int32_t first_row;                 /* embedding: the row of id 0 */
-  int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
+  hfm_dtype rounded;                 /* alibi, sinusoids: whose precision values have; 0: float32's */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
   int64_t window;                    /* attention: 0 is unlimited; relative_bias: the distance of the last bucket */
@@ -9090,6 +9123,7 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
    One list gives the table's fields, each tier's table, and what tests and benchmarks walk over. Kernels know plain
    memory only: no operands, no weights, no threads. */
 
+enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
@@ -9121,16 +9155,18 @@ typedef struct hfm__ahead {
   int64_t bytes, gap;
 } hfm__ahead;
 
-/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
-   and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
-   busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
+/* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
+   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
+   core busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
-  const float *x;
+  int64_t m;          /* rows of x: 1 to FEW_ROWS */
+  const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  int32_t fetch;
-  float *out;         /* as the weight's rows */
+  int32_t fetch;      /* only with one row of x */
+  float *out;         /* [m][ldo], as the weight's rows */
+  int64_t ldo;
 } hfm__gemv;
 
 /* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if
@@ -9141,12 +9177,23 @@ typedef struct hfm__pack {
   int32_t transposed;
   int64_t ld, n, k;
   float *panel;
+  int64_t apart; /* floats from strip to strip; in a panel of these rows alone k * STRIP */
 } hfm__pack;
 
-/* A block of query rows of one head against one tile of keys. The tile's scores become weights exp(score - maximum);
-   out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
+/* Where one head of the keys or values of a tile lies: in pages of HFM__PAGE positions. A page of keys is strips [head]
+   [STRIP] of positions; one of values is strips [HFM__PAGE][STRIP] of the head. The i-th page of the tile begins at
+   element page[i] * apart, or i * apart without `page`. */
+typedef struct hfm__pages_of_head {
+  const void *data;
+  const int32_t *page;
+  int64_t apart;
+} hfm__pages_of_head;
+
+/* A block of query rows of one head against one tile of keys, which begins a page. The tile's scores become weights
+   exp(score - maximum); out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
 typedef struct hfm__attention {
   int64_t rows, row0;     /* query rows of this block, and the index of the first among `queries` */
+  int32_t heads;          /* 1: the rows are heads that share their keys, all of query row0 */
   int64_t queries, keys;  /* S and T: query i and key j are aligned at i + T - S = j */
   int64_t first;          /* keys before this one are no more; no query sees them */
   int64_t head;           /* floats in a head */
@@ -9158,8 +9205,9 @@ typedef struct hfm__attention {
   int64_t ldb;            /* 0: one for all rows */
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
-  const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
-  const float *v_panels;  /* [ceil(head / NR)], each of strips [tile][STRIP] */
+  hfm__pages_of_head k, v;
+  int32_t dtype;          /* of k and v */
+  float *wide;            /* scratch for 16-bit ones: NR * max(head, HFM__PAGE) */
   const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
   int64_t kept0, kept1;   /* no key of the tile outside of these counts */
   int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */
@@ -9564,13 +9612,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -10140,7 +10189,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -10191,7 +10240,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -10200,7 +10249,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -10251,14 +10300,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -10274,7 +10385,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -10399,14 +10510,50 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -10425,13 +10572,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -10440,11 +10587,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -10843,13 +10987,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -11419,7 +11564,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -11470,7 +11615,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -11479,7 +11624,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -11530,14 +11675,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -11553,7 +11760,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -11678,14 +11885,50 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -11704,13 +11947,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -11719,11 +11962,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -12123,13 +12363,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -12699,7 +12940,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -12750,7 +12991,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -12759,7 +13000,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -12810,14 +13051,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -12833,7 +13136,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -12958,14 +13261,50 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -12984,13 +13323,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -12999,11 +13338,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -13404,13 +13740,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -13980,7 +14317,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -14031,7 +14368,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -14040,7 +14377,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -14091,14 +14428,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -14114,7 +14513,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -14239,14 +14638,50 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -14265,13 +14700,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -14280,11 +14715,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -14678,13 +15110,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -15254,7 +15687,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -15305,7 +15738,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -15314,7 +15747,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -15365,14 +15798,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -15388,7 +15883,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -15513,14 +16008,50 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -15539,13 +16070,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -15554,11 +16085,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -15951,13 +16479,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -16527,7 +17056,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -16578,7 +17107,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -16587,7 +17116,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -16638,14 +17167,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -16661,7 +17252,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -16786,14 +17377,50 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -16812,13 +17439,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -16827,11 +17454,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -17239,13 +17863,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -17815,7 +18440,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -17866,7 +18491,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -17875,7 +18500,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -17926,14 +18551,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -17949,7 +18636,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -18074,14 +18761,50 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -18100,13 +18823,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -18115,11 +18838,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -18497,13 +19217,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -19073,7 +19794,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -19124,7 +19845,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -19133,7 +19854,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -19184,14 +19905,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -19207,7 +19990,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -19332,14 +20115,50 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -19358,13 +20177,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -19373,11 +20192,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -19774,13 +20590,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 
@@ -20350,7 +21167,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -20401,7 +21218,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -20410,7 +21227,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -20461,14 +21278,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -20484,7 +21363,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
-  const int64_t last = a->row0 + r + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
   else if (a->window > 0) high = HFM__MIN(high, last + a->window);
@@ -20609,14 +21488,50 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
+                                                           int64_t i, int64_t at, int64_t n) {
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  return a->wide;
+}
+
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
+/* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
+   where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
+   whether the pages are a cache's or not. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
+                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+  const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
+  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  hfm__ahead ahead;
+  int64_t j, next;
+  ahead.bytes = ahead.gap = 0;
+  for (j = begin; j < end; j = next) {
+    const int64_t slot = j % HFM__PAGE;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
+    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    ahead.at = (const char *)strip;
+    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                       &ahead);
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
   float sums[HFM__MR * HFM__NR], factor[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
-  int64_t begin = a->tile, end = 0, seen, used, r, j, d;
-  hfm__ahead ahead;
-  ahead.bytes = ahead.gap = 0;
+  int64_t begin = a->tile, end = 0, first, past, r, j, d;
+  hfm__ahead ahead; /* the values while scores are computed */
+  ahead.bytes = 64;
+  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -20635,13 +21550,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     }
     return;
   }
-  seen = begin;
-  used = end - begin;
+  first = begin;
+  past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
-    const float *panel = a->k_panels + j * a->head;
-    ahead.at = (const char *)panel;
+    const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
+    ahead.at = HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -20650,11 +21565,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
-    const float *panel = a->v_panels + d * a->tile + seen * HFM__STRIP;
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    ahead.at = (const char *)panel;
-    HFM__FN(tile_rows)(rows, used, a->scores + seen, lds, panel, a->tile * HFM__STRIP, sums, HFM__NR, 0,
-                       &ahead);
+    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
@@ -20980,6 +21892,7 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
     job.n = n;
     job.k = k;
     job.panel = (float *)(void *)panels->data + n0 * k;
+    job.apart = k * strip;
     cpu->kernels->pack(&job);
   } else {
     const uint16_t *from = (const uint16_t *)weight + n0 * column;
@@ -21078,7 +21991,7 @@ typedef struct hfm__product {
   int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
   int64_t at_once;                    /* panels that are used together: what stays in the second-level cache */
-  int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` parts of rows */
+  int64_t few_rows;                   /* of x, and the weight [N, K]: dot products, `groups` parts of its rows */
 } hfm__product;
 
 /* Rows of an operand: all dimensions but the last, flattened. */
@@ -21122,11 +22035,15 @@ HFM__PRIVATE void hfm__widened(const hfm__cpu *cpu, const hfm__operand *x, int64
 }
 
 /* How many pieces to cut work of `flops` and `bytes` of weights into: about 0.1 ms each, but 8 pieces of at least 20 us
-   for what is small, so that several threads have something to share. */
+   for what is small, so that several threads have something to share: an even number. */
 HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
   const int64_t us = 1 + (int64_t)(flops / 80000) + bytes / 20000;
-  return HFM__MAX(us / 100, HFM__MIN(8, us / 20));
+  const int64_t pieces = HFM__MAX(us / 100, HFM__MIN(8, us / 20));
+  return pieces > 1 ? pieces + pieces % 2 : pieces;
 }
+
+/* Are so many rows multiplied as one is? */
+HFM__PRIVATE int hfm__few_rows(const hfm__cpu *cpu, int64_t m) { return m <= HFM__FEW_ROWS && !cpu->batch_invariant; }
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
@@ -21135,11 +22052,11 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
-  p->one_row = p->m == 1 && !p->transposed && !cpu->batch_invariant;
-  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->one_row ? p->n / 4 : p->panels));
+  p->few_rows = hfm__few_rows(cpu, p->m) && !p->transposed;
+  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->few_rows ? p->n / 4 : p->panels));
   p->row_blocks = 1;
   if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
-  else if (!p->one_row && pieces > p->panels)
+  else if (!p->few_rows && pieces > p->panels)
     p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, (p->m + mr - 1) / mr));
   if (p->m == 0 || p->n == 0) p->groups = 0;
 }
@@ -21203,6 +22120,7 @@ HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p
   job.n = HFM__MIN(nr, p->n - n0);
   job.k = p->k;
   job.panel = to;
+  job.apart = p->k * a->cpu->kernels->strip;
   a->cpu->kernels->pack(&job);
 }
 
@@ -21308,46 +22226,53 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   if (begun) hfm__panels_earn(cpu, hfm__clock_ns() - begun);
 }
 
-/* activation(out + bias) + residual for outputs first .. first + n - 1 of one row. */
-HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int64_t n) {
-  float *out = (float *)a->out[0].data + first, bias[HFM__MAX_NR];
-  int64_t i;
-  for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
-    const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
-    hfm__widened(a->cpu, &a->in[2], first + i, part, bias);
-    a->cpu->kernels->add(out + i, bias, 0, out + i, part);
+/* activation(out + bias) + residual for outputs first .. first + n - 1 of each row. */
+HFM__PRIVATE void hfm__finish_few_rows(const hfm__op_args *a, const hfm__product *p, int64_t first, int64_t n) {
+  float bias[HFM__MAX_NR];
+  int64_t r, i;
+  for (r = 0; r < p->m; r++) {
+    float *out = (float *)a->out[0].data + r * p->n + first;
+    for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
+      const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
+      hfm__widened(a->cpu, &a->in[2], first + i, part, bias);
+      a->cpu->kernels->add(out + i, bias, 0, out + i, part);
+    }
+    if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);
+    if (a->in[3].data)
+      a->cpu->kernels->add(out, (const float *)a->in[3].data + hfm__row_offset(&a->in[3], r) + first, 0, out, n);
   }
-  if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);
-  if (a->in[3].data) a->cpu->kernels->add(out, (const float *)a->in[3].data + first, 0, out, n);
 }
 
-/* M = 1: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow each
-   other continue the same four streams; the last one takes the up to three rows that are over, too. */
-HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
+/* Few rows: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow
+   each other continue the same four streams; the last one takes the up to three rows that are over, too. */
+HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p, const float *const *rows,
+                                    int64_t chunk) {
   const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
-  hfm__trial *trial = a->cpu->packing ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
+  hfm__trial *trial = a->cpu->packing && p->m == 1 ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
   uint64_t begun = 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
   g.k = p->k;
   g.apart = quarter;
-  g.x = x;
+  g.m = p->m;
+  for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
   g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
   g.out = (float *)a->out[0].data + first;
+  g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
   if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
-  for (i = 0; i < 4; i++) hfm__finish_one_row(a, i * quarter + first, g.rows);
+  for (i = 0; i < 4; i++) hfm__finish_few_rows(a, p, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;
   g.apart = 0;
   g.weight = (const uint8_t *)a->in[1].data + 4 * quarter * row_bytes;
   g.out = (float *)a->out[0].data + 4 * quarter;
   a->cpu->kernels->gemv(&g);
-  hfm__finish_one_row(a, 4 * quarter, g.rows);
+  hfm__finish_few_rows(a, p, 4 * quarter, g.rows);
 }
 
 /* ---- linear ---- */
@@ -21360,7 +22285,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
   p.n = a->out[0].shape[a->out[0].rank - 1];
   p.dtype = a->in[1].dtype;
   p.transposed = a->attrs->transposed;
-  p.in_pairs = (p.m > 1 || a->cpu->batch_invariant) && hfm__in_pairs(a->cpu, p.dtype, p.transposed, p.k);
+  p.in_pairs = !hfm__few_rows(a->cpu, p.m) && hfm__in_pairs(a->cpu, p.dtype, p.transposed, p.k);
   if (p.in_pairs) {
     p.dtype = HFM_F32;
     p.k /= 2;
@@ -21372,7 +22297,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
 HFM__PRIVATE int64_t hfm__linear_chunks(const hfm__op_args *a) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
-  hfm__panels_used(a->cpu, a->in[1].weight);
+  if (!p.few_rows) hfm__panels_used(a->cpu, a->in[1].weight);
   return p.groups * p.row_blocks;
 }
 
@@ -21396,9 +22321,15 @@ HFM__PRIVATE void hfm__linear_gather_pairs(const hfm__op_args *a, int64_t first,
 HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
-  if (p.one_row) hfm__run_one_row(a, &p, (const float *)a->in[0].data, chunk);
-  else hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
-                        chunk, worker);
+  if (p.few_rows) {
+    const float *rows[HFM__FEW_ROWS];
+    int64_t r;
+    for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
+    hfm__run_few_rows(a, &p, rows, chunk);
+  } else {
+    hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
+                     chunk, worker);
+  }
 }
 
 HFM__PRIVATE uint64_t hfm__linear_scratch(const hfm__op_args *a) {
@@ -21423,7 +22354,7 @@ HFM__PRIVATE hfm__product hfm__conv2d_product(const hfm__op_args *a) {
 
 HFM__PRIVATE int64_t hfm__conv2d_chunks(const hfm__op_args *a) {
   const hfm__product p = hfm__conv2d_product(a);
-  hfm__panels_used(a->cpu, a->in[1].weight);
+  if (!p.few_rows) hfm__panels_used(a->cpu, a->in[1].weight);
   return p.groups * p.row_blocks;
 }
 
@@ -21456,10 +22387,13 @@ HFM__PRIVATE void hfm__conv2d_gather(const hfm__op_args *a, int64_t first, int64
 
 HFM__PRIVATE void hfm__conv2d_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__product p = hfm__conv2d_product(a);
-  if (p.one_row) {
-    float *row = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
-    hfm__conv2d_gather(a, 0, 1, row);
-    hfm__run_one_row(a, &p, row, chunk);
+  if (p.few_rows) {
+    float *gathered = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
+    const float *rows[HFM__FEW_ROWS];
+    int64_t r;
+    for (r = 0; r < p.m; r++) rows[r] = gathered + r * p.k;
+    hfm__conv2d_gather(a, 0, p.m, gathered);
+    hfm__run_few_rows(a, &p, rows, chunk);
   } else {
     hfm__run_product(a, &p, hfm__conv2d_gather, 0, chunk, worker);
   }
@@ -21692,7 +22626,7 @@ HFM__PRIVATE void hfm__gather_rows_run(const hfm__op_args *a, int64_t chunk, hfm
 /* ==== begin src/cpu/ops_cache.c ==== */
 /* ==== cpu/ops_cache (private): keys and values in pages ===========================================================
    A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip]
-   of positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
+   of positions, values as strips [HFM__PAGE][strip] of the head. So attention reads a page as it lies. */
 
 /* Elements of one head in a page. The last strip of values may be wider than the head. */
 HFM__PRIVATE int64_t hfm__page_head(const hfm__kernels *kernels, int32_t values, int64_t head) {
@@ -21708,20 +22642,20 @@ HFM__PRIVATE int64_t hfm__page_element(const hfm__kernels *kernels, int32_t valu
                 : slot / strip * strip * head + d * strip + slot % strip;
 }
 
-/* One head of one position, to (or, with `back`, from) its place in a page. */
-HFM__PRIVATE void hfm__page_move(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
-                                 hfm_dtype dtype, float *x, int back) {
-  int64_t d;
-  for (d = 0; d < head; d++) {
-    const int64_t at = hfm__page_element(kernels, values, head, slot, d);
+/* One head of one position into its place in a page. */
+HFM__PRIVATE void hfm__page_put(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
+                                hfm_dtype dtype, const float *x) {
+  const int64_t strip = kernels->strip, run = values ? strip : head, apart = values ? 1 : strip;
+  int64_t first, i;
+  for (first = 0; first < head; first += run) {
+    const int64_t at = hfm__page_element(kernels, values, head, slot, first), n = HFM__MIN(run, head - first);
     if (dtype == HFM_F32) {
-      float *place = (float *)page + at;
-      if (back) x[d] = *place;
-      else *place = x[d];
+      float *to = (float *)page + at;
+      for (i = 0; i < n; i++) to[i * apart] = x[first + i];
     } else {
-      uint16_t *place = (uint16_t *)page + at;
-      if (back) x[d] = dtype == HFM_F16 ? hfm__f16_to_f32(*place) : hfm__bf16_to_f32(*place);
-      else *place = dtype == HFM_F16 ? hfm__f32_to_f16(x[d]) : hfm__f32_to_bf16(x[d]);
+      uint16_t *to = (uint16_t *)page + at;
+      for (i = 0; i < n; i++)
+        to[i * apart] = dtype == HFM_F16 ? hfm__f32_to_f16(x[first + i]) : hfm__f32_to_bf16(x[first + i]);
     }
   }
 }
@@ -21752,56 +22686,58 @@ HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__wor
   (void)worker;
   for (r = chunk * step; r < end; r++) {
     const int64_t b = r / length, s = r % length, at = state->shape[1] - length + s;
-    float *from = (float *)x->data + b * x->stride[0] + s * x->stride[1];
+    const float *from = (const float *)x->data + b * x->stride[0] + s * x->stride[1];
     for (h = 0; h < x->shape[2]; h++)
-      hfm__page_move(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
-                     state->dtype, from + h * x->stride[2], 0);
+      hfm__page_put(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
+                    state->dtype, from + h * x->stride[2]);
   }
 }
 
 /* ---- What attention reads ---- */
 
-/* Copies `n` elements as f32. */
-HFM__PRIVATE void hfm__page_copy(const hfm__cpu *cpu, hfm_dtype dtype, const uint8_t *from, float *to, int64_t n) {
-  if (dtype == HFM_F32) memcpy(to, from, (size_t)n * sizeof(float));
-  else cpu->kernels->widen(dtype, from, to, n);
+/* One head of row b, from the page on that begins with position `first + i`. */
+HFM__PRIVATE hfm__pages_of_head hfm__pages_in_place(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
+  hfm__pages_of_head pages;
+  pages.data = (const uint8_t *)state->data + head * state->stride[2] * (hfm_dtype_bits(state->dtype) / 8);
+  pages.page = state->pages + b * state->stride[0] + i / HFM__PAGE;
+  pages.apart = state->stride[1];
+  return pages;
 }
 
-/* The panels of `tile` keys and values from the i-th position of the states on, which begins a page. */
-HFM__PRIVATE void hfm__unpage(const hfm__cpu *cpu, const hfm__operand *k, const hfm__operand *v, int64_t batch,
-                              int64_t head, int64_t i, int64_t tile, float *k_panels, float *v_panels) {
-  const int64_t size = k->shape[3], strip = cpu->kernels->strip, bytes = hfm_dtype_bits(k->dtype) / 8;
-  int64_t done, s;
-  for (done = 0; done < tile; done += HFM__PAGE) {
-    const int64_t n = HFM__MIN((int64_t)HFM__PAGE, tile - done);
-    const uint8_t *keys = hfm__page_of(k, batch, i + done, head), *values = hfm__page_of(v, batch, i + done, head);
-    hfm__page_copy(cpu, k->dtype, keys, k_panels + done * size, (n + strip - 1) / strip * strip * size);
-    for (s = 0; s < size; s += strip)
-      hfm__page_copy(cpu, v->dtype, values + s * HFM__PAGE * bytes, v_panels + s * tile + done * strip, n * strip);
-  }
+/* `count` 16-bit pages as f32, one behind the other. */
+HFM__PRIVATE void hfm__pages_widen(const hfm__cpu *cpu, hfm_dtype dtype, const hfm__pages_of_head *pages,
+                                   int64_t count, int64_t elements, float *to) {
+  int64_t i;
+  for (i = 0; i < count; i++)
+    cpu->kernels->widen(dtype, (const uint16_t *)pages->data + pages->page[i] * pages->apart, to + i * elements,
+                        elements);
 }
 /* ==== end src/cpu/ops_cache.c ==== */
 /* ==== begin src/cpu/ops_attention.c ==== */
 /* ==== cpu/ops_attention (private): attention and rotary ===========================================================
-   A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
-   stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
-   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. Keys and values
-   from a cache may begin with a later position than 0; tiles are those of all positions all the same. */
+   A chunk is a block of query rows of one head; or, where there is one query only, of the heads that share their keys.
+   Keys and values of that head are packed, as pages, into the worker's scratch and stay there for its next chunks of
+   the same head (or of another query head that shares it); those that come in pages from a cache are read where they
+   lie. sdpa and eager take all keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow
+   with the length. Keys and values from a cache may begin with a later position than 0; tiles are those of all
+   positions all the same. */
 
 enum { HFM__FLASH_TILE = 2048 };
 enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
 
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, first, keys, groups; /* keys [first, keys); query heads for each key head */
-  int64_t tile, blocks;
-  uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
+  int64_t tile, together, blocks; /* heads whose rows are cut into `blocks` chunks together */
+  int64_t k_page, v_page;         /* floats of a packed page */
+  int32_t dtype;                  /* of keys and values where the kernel takes them in place; 0: they are packed */
+  uint64_t k_bytes, v_bytes, wide_bytes, mask_bytes, score_bytes, state_bytes;
 } hfm__attention_plan;
 
 HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   const hfm__operand *q = &a->in[0], *k = &a->in[1];
   const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
   hfm__attention_plan p;
-  int64_t rows, padded, held;
+  int64_t rows, padded, pages, held;
   p.batch = q->shape[0];
   p.queries = q->shape[1];
   p.heads = q->shape[2];
@@ -21811,61 +22747,83 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.keys = p.first + held;
   p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
   p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(held, (int64_t)HFM__FLASH_TILE) : held;
-  rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
-  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
-  p.blocks = (p.queries + rows - 1) / rows;
+  p.together = p.queries == 1 ? p.groups : 1;
+  if (p.together > 1) {
+    p.blocks = (p.together + mr - 1) / mr;
+  } else {
+    rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
+    rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
+    p.blocks = (p.queries + rows - 1) / rows;
+  }
+  p.dtype = 0;
+  if (HFM__HAS_STATES && k->pages && (k->dtype == HFM_F32 || p.queries <= mr)) p.dtype = k->dtype;
   padded = (p.tile + nr - 1) / nr * nr;
-  p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
-  p.v_bytes = hfm__aligned((uint64_t)((p.head + nr - 1) / nr * nr * p.tile) * sizeof(float));
+  pages = (p.tile + HFM__PAGE - 1) / HFM__PAGE;
+  p.k_page = HFM__PAGE * p.head;
+  p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
+  p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
+  p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
+  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, (int64_t)HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
-  p.state_bytes = hfm__aligned((uint64_t)p.queries * 2 * sizeof(float));
+  p.state_bytes = hfm__aligned((uint64_t)HFM__MAX(p.queries, p.groups) * 2 * sizeof(float));
   return p;
 }
 
 HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return p.batch * p.heads * p.blocks;
+  return p.batch * (p.heads / p.together) * p.blocks;
 }
 
 HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
-         p.state_bytes;
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.wide_bytes + p.mask_bytes +
+         p.score_bytes + p.state_bytes;
 }
 
-HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
-                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
-  const hfm__operand *k = &a->in[1], *v = &a->in[2];
-  const int64_t nr = a->cpu->kernels->nr;
-  const float *keys, *values;
-  int64_t j;
+/* Keys or values of one head as pages of f32, from those of `tile` positions that begin a page. */
+HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand *x, int values, int64_t batch,
+                                      int64_t head, int64_t key0, int64_t tile, int64_t page, float *to) {
+  const int64_t nr = a->cpu->kernels->nr, size = x->shape[3];
+  const float *from = (const float *)x->data + batch * x->stride[0] + key0 * x->stride[1] + head * x->stride[2];
+  int64_t i, j;
   hfm__pack job;
-  if (HFM__HAS_STATES && k->pages) {
-    hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
-    return;
-  }
-  keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
-  values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
   job.dtype = HFM_F32;
-  for (j = 0; j < tile; j += nr) {
-    job.weight = keys + j * k->stride[1];
-    job.transposed = 0;
-    job.ld = k->stride[1];
-    job.n = HFM__MIN(nr, tile - j);
-    job.k = p->head;
-    job.panel = k_panels + j * p->head;
-    a->cpu->kernels->pack(&job);
+  job.transposed = values;
+  job.ld = x->stride[1];
+  job.apart = (values ? (int64_t)HFM__PAGE : size) * a->cpu->kernels->strip;
+  for (i = 0; i < tile; i += HFM__PAGE, to += page) {
+    const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
+    job.k = values ? positions : size;
+    for (j = 0; j < (values ? size : positions); j += nr) {
+      job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
+      job.n = HFM__MIN(nr, (values ? size : positions) - j);
+      job.panel = to + j * (values ? (int64_t)HFM__PAGE : size);
+      a->cpu->kernels->pack(&job);
+    }
   }
-  for (j = 0; j < p->head; j += nr) {
-    job.weight = values + j;
-    job.transposed = 1;
-    job.ld = v->stride[1];
-    job.n = HFM__MIN(nr, p->head - j);
-    job.k = tile;
-    job.panel = v_panels + j * tile;
-    a->cpu->kernels->pack(&job);
+}
+
+/* Where the kernel finds keys or values of a tile; unless they are there already they are made ready for it. */
+HFM__PRIVATE hfm__pages_of_head hfm__attention_pages(const hfm__op_args *a, const hfm__attention_plan *p, int values,
+                                                     int64_t batch, int64_t head, int64_t key0, int64_t tile,
+                                                     int is_packed, float *scratch) {
+  const hfm__operand *x = &a->in[values ? 2 : 1];
+  const int64_t page = values ? p->v_page : p->k_page;
+  hfm__pages_of_head packed;
+  packed.data = scratch;
+  packed.page = NULL;
+  packed.apart = page;
+  if (HFM__HAS_STATES && x->pages) {
+    const hfm__pages_of_head pages = hfm__pages_in_place(x, batch, key0 - x->first, head);
+    if (p->dtype) return pages;
+    packed.apart = x->stride[2];
+    if (!is_packed)
+      hfm__pages_widen(a->cpu, x->dtype, &pages, (tile + HFM__PAGE - 1) / HFM__PAGE, packed.apart, scratch);
+  } else if (!is_packed) {
+    hfm__attention_pack(a, x, values, batch, head, key0, tile, page, scratch);
   }
+  return packed;
 }
 
 /* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
@@ -21899,21 +22857,24 @@ HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t 
   return at;
 }
 
-/* Some rows of one head, all of one segment. */
+/* Some rows that share their keys, all of one segment: queries row0 .. of one head, or heads head .. of one query. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
-  const int64_t segment = hfm__segment_of(keep, batch, row0);
-  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
+  const int64_t segment = hfm__segment_of(keep, batch, row0), shared = head / p.groups;
+  const int32_t axis = p.together > 1 ? 2 : 1; /* along which the rows lie */
+  const hfm__operand *bias = &a->in[4];
+  const float *biases = hfm__attention_bias(bias, batch, head, row0);
   int64_t *held = (int64_t *)(void *)worker->scratch;
   uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
-  float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
-  float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
+  float *keys = (float *)(void *)at, *values = (float *)(void *)(at += p.k_bytes);
+  float *mask;
   hfm__attention t;
   memset(&t, 0, sizeof t);
   t.rows = rows;
   t.row0 = row0;
+  t.heads = p.together > 1;
   t.queries = p.queries;
   t.first = p.first;
   t.keys = p.keys;
@@ -21922,20 +22883,21 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
   t.softcap = a->attrs->softcap;
-  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
+  t.ldb = bias->shape[3 - axis] > 1 ? bias->stride[3 - axis] : 0; /* [B, H, S, T], the others [B, S, H, D] */
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
-  t.ldq = q->stride[1];
-  t.k_panels = k_panels;
-  t.v_panels = v_panels;
-  t.mask = a->in[3].data ? mask : NULL;
+  t.ldq = q->stride[axis];
+  t.dtype = p.dtype ? p.dtype : HFM_F32;
+  t.wide = (float *)(void *)(at += p.v_bytes);
+  mask = (float *)(void *)(at += p.wide_bytes);
+  t.mask = keep->data ? mask : NULL;
   t.eager = a->attrs->implementation == HFM_ATTN_EAGER;
   if (probabilities->data)
     t.probabilities = (float *)probabilities->data + ((batch * p.heads + head) * p.queries + row0) * p.keys;
-  t.scores = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes);
-  t.maximum = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes);
+  t.scores = (float *)(void *)(at += p.mask_bytes);
+  t.maximum = (float *)(void *)(at + p.score_bytes);
   t.total = t.maximum + rows;
   t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
-  t.ldo = out->stride[1];
+  t.ldo = out->stride[axis];
   if (p.keys == p.first) {
     int64_t r;
     for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
@@ -21945,16 +22907,17 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
     t.tile = p.keys - t.key0;
     if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
       t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
-    t.bias = bias ? bias + t.key0 : NULL;
-    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
-    if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
+    t.bias = biases ? biases + t.key0 : NULL;
+    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == shared && held[2] == t.key0;
+    t.k = hfm__attention_pages(a, &p, 0, batch, shared, t.key0, t.tile, packed, keys);
+    t.v = hfm__attention_pages(a, &p, 1, batch, shared, t.key0, t.tile, packed, values);
     if (keep->data && (!packed || held[3] != segment))
       hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
     t.kept0 = keep->data ? held[4] : 0;
     t.kept1 = keep->data ? held[5] : t.tile;
     worker->tag = a->serial;
     held[0] = batch;
-    held[1] = head / p.groups;
+    held[1] = shared;
     held[2] = t.key0;
     held[3] = segment;
     a->cpu->kernels->attention(&t);
@@ -21963,9 +22926,14 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
 
 HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
-  const int64_t end = p.queries * (block + 1) / p.blocks;
-  int64_t row = p.queries * block / p.blocks;
+  const int64_t sets = p.heads / p.together, lines = p.together > 1 ? p.together : p.queries;
+  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % sets * p.together, batch = chunk / p.blocks / sets;
+  const int64_t end = lines * (block + 1) / p.blocks;
+  int64_t row = lines * block / p.blocks;
+  if (p.together > 1) {
+    hfm__attention_rows(a, &p, batch, head + row, 0, end - row, worker);
+    return;
+  }
   while (row < end) {
     const int64_t first = row++, segment = hfm__segment_of(&a->in[3], batch, first);
     while (row < end && hfm__segment_of(&a->in[3], batch, row) == segment) row++;
@@ -22192,6 +23160,7 @@ HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts
   job.dtype = p->in_pairs ? HFM_F32 : p->dtype;
   job.transposed = 0;
   job.ld = job.k = p->depth;
+  job.apart = p->depth * kernels->strip;
   for (i = first; i < last; i += nr) {
     job.weight = piece + i * size;
     job.n = HFM__MIN(nr, last - i);
@@ -22249,7 +23218,9 @@ HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__exper
   const int64_t matrix = chunk / p->groups, slot = matrix / p->parts, part = matrix % p->parts;
   hfm__op_args linear = *a;
   hfm__product product;
+  const float *row;
   memset(&product, 0, sizeof product);
+  product.m = 1;
   product.n = p->rows;
   product.k = p->k;
   product.dtype = p->dtype;
@@ -22257,7 +23228,8 @@ HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__exper
   linear.in[1].data = (void *)(uintptr_t)hfm__expert_piece(a, p, slot, part);
   linear.in[2].data = linear.in[3].data = NULL;
   linear.out[0].data = (float *)a->out[0].data + matrix * p->rows;
-  hfm__run_one_row(&linear, &product, hfm__expert_input(a, p, slot), chunk % p->groups);
+  row = hfm__expert_input(a, p, slot);
+  hfm__run_few_rows(&linear, &product, &row, chunk % p->groups);
 }
 
 HFM__PRIVATE void hfm__experts_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
@@ -22343,22 +23315,18 @@ HFM__PRIVATE float hfm__alibi_slope(int64_t head, int64_t heads) {
   return (float)hfm__exact_pow((double)base, (double)(head < n ? head + 1 : 2 * (head - n) + 1));
 }
 
-HFM__PRIVATE float hfm__maybe_bf16(float x, int32_t round) {
-  return round ? hfm__bf16_to_f32(hfm__f32_to_bf16(x)) : x;
-}
-
 HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *positions = &a->in[0];
   const int64_t heads = a->out[0].shape[1], keys = positions->shape[1], head = chunk % heads;
   const int64_t *row = (const int64_t *)positions->data + chunk / heads * positions->stride[0];
-  const int32_t round = a->attrs->rounded_bf16;
-  const float slope = hfm__maybe_bf16(hfm__alibi_slope(head, heads), round);
+  const hfm_dtype dtype = a->attrs->rounded;
+  const float slope = hfm__rounded(dtype, (double)hfm__alibi_slope(head, heads));
   float *to = (float *)a->out[0].data + chunk * keys;
   int64_t s;
   (void)worker;
   for (s = 0; s < keys; s++) {
-    const float position = hfm__maybe_bf16((float)row[s * positions->stride[1]], round);
-    to[s] = hfm__maybe_bf16(slope * position, round) * a->attrs->scale;
+    const float position = hfm__rounded(dtype, (double)(float)row[s * positions->stride[1]]);
+    to[s] = hfm__rounded(dtype, (double)(float)(slope * position)) * a->attrs->scale;
   }
 }
 
@@ -22437,8 +23405,9 @@ HFM__PRIVATE void hfm__shift_right_run(const hfm__op_args *a, int64_t chunk, hfm
   (void)worker;
   for (b = 0; b < ids->shape[0]; b++) {
     const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
-    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1];
-    to[0] = a->attrs->pad;
+    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1], real = 0;
+    for (s = 0; s < ids->shape[1] && a->attrs->wrapped; s++) real += row[s * ids->stride[1]] != a->attrs->pad;
+    to[0] = real ? row[(real - 1) * ids->stride[1]] : a->attrs->pad;
     for (s = 1; s < ids->shape[1]; s++) to[s] = row[(s - 1) * ids->stride[1]];
   }
 }
@@ -22459,7 +23428,7 @@ HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__w
   }
 }
 
-/* ---- Rotation angles: products in float as in torch, cosines and sines of them in double ---- */
+/* ---- Angles: products of positions and frequencies in float as in torch, sines and cosines of them in double ---- */
 
 enum { HFM__ANGLES_AT_ONCE = 1024 };
 
@@ -22468,30 +23437,59 @@ HFM__PRIVATE int64_t hfm__angle_step(const hfm__op_args *a) {
   return HFM__MAX(1, HFM__ANGLES_AT_ONCE / HFM__MAX(a->in[1].shape[0], 1));
 }
 
-HFM__PRIVATE int64_t hfm__rope_angles_chunks(const hfm__op_args *a) {
+HFM__PRIVATE int64_t hfm__angle_chunks(const hfm__op_args *a) {
   const int64_t step = hfm__angle_step(a);
   return (a->in[0].shape[0] * a->in[0].shape[1] + step - 1) / step;
 }
 
+/* The row-th of all positions. */
+HFM__PRIVATE int64_t hfm__angle_position(const hfm__operand *positions, int64_t row) {
+  const int64_t length = positions->shape[1], at = row / length * positions->stride[0];
+  return ((const int64_t *)positions->data)[at + row % length * positions->stride[1]];
+}
+
+/* A position times the j-th frequency. */
+HFM__PRIVATE void hfm__angle(const hfm__op_args *a, int64_t position, int64_t j, double *sine, double *cosine) {
+  float frequency;
+  hfm__copy_row(a, &a->in[1], j * a->in[1].stride[0], 1, &frequency, 1);
+  hfm__sine_cosine((float)position * frequency, sine, cosine);
+}
+
 HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *positions = &a->in[0], *frequencies = &a->in[1];
-  const int64_t half = frequencies->shape[0], length = positions->shape[1], step = hfm__angle_step(a);
-  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * length);
+  const hfm__operand *positions = &a->in[0];
+  const int64_t half = a->in[1].shape[0], step = hfm__angle_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * positions->shape[1]);
   const float scale = a->attrs->scale;
   int64_t r, j;
   (void)worker;
   for (r = chunk * step; r < end; r++) {
-    const int64_t *at =
-        (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
+    const int64_t position = hfm__angle_position(positions, r);
     float *to = (float *)a->out[0].data + r * 2 * half;
     for (j = 0; j < half; j++) {
-      float frequency;
       double sine, cosine;
-      hfm__copy_row(a, frequencies, j * frequencies->stride[0], 1, &frequency, 1);
-      hfm__sine_cosine((float)*at * frequency, &sine, &cosine);
+      hfm__angle(a, position, j, &sine, &cosine);
       to[j] = (float)cosine * scale;
       to[half + j] = (float)sine * scale;
     }
+  }
+}
+
+HFM__PRIVATE void hfm__sinusoids_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0];
+  const int64_t half = a->in[1].shape[0], size = a->out[0].shape[2], step = hfm__angle_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * positions->shape[1]);
+  int64_t r, j;
+  (void)worker;
+  for (r = chunk * step; r < end; r++) {
+    const int64_t position = hfm__angle_position(positions, r);
+    float *to = (float *)a->out[0].data + r * size;
+    for (j = 0; j < half; j++) {
+      double sine, cosine;
+      hfm__angle(a, position, j, &sine, &cosine);
+      to[j] = hfm__rounded(a->attrs->rounded, sine);
+      to[half + j] = hfm__rounded(a->attrs->rounded, cosine);
+    }
+    for (j = position == a->attrs->pad ? 0 : 2 * half; j < size; j++) to[j] = 0;
   }
 }
 
@@ -22539,6 +23537,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
 #define hfm__weighted_sum_chunks hfm__row_chunks
+#define hfm__rope_angles_chunks hfm__angle_chunks
+#define hfm__sinusoids_chunks hfm__angle_chunks
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
@@ -22554,6 +23554,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__mul_scratch hfm__no_scratch
 #define hfm__rotary_scratch hfm__no_scratch
 #define hfm__rope_angles_scratch hfm__no_scratch
+#define hfm__sinusoids_scratch hfm__no_scratch
 #define hfm__rope_frequencies_scratch hfm__no_scratch
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
@@ -22583,6 +23584,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
 #undef hfm__weighted_sum_chunks
+#undef hfm__rope_angles_chunks
+#undef hfm__sinusoids_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
@@ -22598,6 +23601,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__mul_scratch
 #undef hfm__rotary_scratch
 #undef hfm__rope_angles_scratch
+#undef hfm__sinusoids_scratch
 #undef hfm__rope_frequencies_scratch
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch
@@ -22660,7 +23664,8 @@ enum {
   HFM__INIT_ONES,
   HFM__INIT_NORMAL,
   HFM__INIT_TRUNCATED, /* normal, but what is not from -2 to 2 is drawn again (torch.nn.init.trunc_normal_) */
-  HFM__INIT_SINUSOIDAL /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+  HFM__INIT_SINUSOIDAL, /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+  HFM__INIT_SINUSOIDAL_HALVES /* the same, but all sines come before all cosines */
 };
 
 typedef struct hfm__parameter {
@@ -22871,6 +23876,8 @@ typedef struct hfm__graph_input {
   const char *limit_reason; /* "the vocabulary", for the message */
   int64_t marker;           /* with marker_name: an id that each row has as often as the others, once at least */
   const char *marker_name;  /* NULL: there is none */
+  int64_t filler;           /* with filler_name: an id that no row consists of */
+  const char *filler_name;  /* NULL: there is none */
 } hfm__graph_input;
 
 typedef struct hfm__graph_output {
@@ -23000,6 +24007,7 @@ typedef struct hfm__builder {
   const char *prefix; /* of torch class names: "Bert" for "*Layer" */
   const char *base;   /* attribute that holds the base model in models with a head: "bert" */
   const void *traits; /* the registry line's own: what sets this model type apart in its family */
+  hfm_task task;      /* the head's */
   hfm__tree *tree;
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;
@@ -23924,105 +24932,6 @@ HFM__PRIVATE hfm__val hfm__vector(hfm__builder *b, const float *data, int64_t el
   return hfm__value_add(b, HFM__VALUE_CONSTANT, (int32_t)g->constant_count - 1, HFM_F32, 1, &shape);
 }
 
-/* ---- State ---- */
-
-/* Declares what outlives a call. `name` must live as long as the graph. */
-HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t rank, const hfm__dim *shape) {
-  hfm__graph *g = b->graph;
-  hfm__val value;
-  void *grown;
-  if (!hfm__ok(b)) return hfm__no_value;
-  grown = name ? hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states) : NULL;
-  if (!grown) {
-    hfm__builder_memory(b);
-    return hfm__no_value;
-  }
-  g->states = (hfm__state *)grown;
-  value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
-  if (!hfm__ok(b)) return value;
-  g->values[value.id].contiguous = 0; /* it lies in pages */
-  memset(&g->states[g->state_count], 0, sizeof *g->states);
-  g->states[g->state_count].name = name;
-  g->states[g->state_count++].value = value.id;
-  return value;
-}
-
-#if HFM__HAS_STATES
-/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
-HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
-                                      hfm__val x) {
-  hfm__val state, out;
-  char text[64];
-  hfm__text t = hfm__text_to(text, sizeof text);
-  hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
-  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
-  if (!x.id || !hfm__ok(b)) return state;
-  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
-  if (!hfm__ok(b)) return out;
-  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
-  return out;
-}
-
-/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
-   for hfm__attend. Without a cache x itself. */
-HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
-  hfm__dim shape[4];
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
-  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
-  return hfm__state_with(b, layer, name, shape, x);
-}
-
-/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
-   nothing (no value) what an earlier one has left under that name. */
-HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
-                                       int64_t head) {
-  hfm__dim shape[4];
-  hfm__val value;
-  if (!hfm__ok(b) || !b->asked.use_cache) return x;
-  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
-  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
-  shape[2] = hfm__fixed(b, heads);
-  shape[3] = hfm__fixed(b, head);
-  value = hfm__state_with(b, layer, name, shape, x);
-  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
-  return value;
-}
-#endif
-
-/* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
-HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
-  int64_t others[HFM__MAX_WINDOWS - 1];
-  int32_t count = 0;
-  for (size_t i = 0; i < g->state_count && window; i++) {
-    int32_t j = 0;
-    while (j < count && others[j] != g->states[i].window) j++;
-    if (g->states[i].window == window) return window;
-    if (!g->states[i].window || j < count) continue;
-    if (count == HFM__MAX_WINDOWS - 1) return 0;
-    others[count++] = g->states[i].window;
-  }
-  return count == HFM__MAX_WINDOWS - 1 ? 0 : window;
-}
-
-/* What an attention over the last `window` positions (0: all) means for a state that it reads as keys or values: how
-   far back it must reach, and in which layout. */
-HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
-  const hfm__value *v = hfm__value_of(b, x);
-  hfm__state *state;
-  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
-  state = &b->graph->states[b->graph->values[v->base].source];
-  window = hfm__state_window(b->graph, window);
-  state->values = values;
-  state->window = window;
-  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
-  if (window) {
-    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
-                                      hfm__fixed(b, window - 1 + HFM__PAGE - 1));
-    const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
-    b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
-  }
-}
-
 /* ---- Arithmetic ---- */
 
 /* Broadcast shape of two values whose dimensions are equal or 1. */
@@ -24223,8 +25132,112 @@ HFM__PRIVATE hfm__val hfm__weighted_sum(hfm__builder *b, hfm__val x, hfm__val we
   return hfm__emit(b, HFM__OP_weighted_sum, NULL, HFM_F32, rank - 1, shape, x, weights, hfm__no_value, hfm__no_value);
 }
 #endif
+/* ==== end src/graph/trace.c ==== */
+/* ==== begin src/graph/attend.c ==== */
+/* ==== graph/attend (private): what a forward does along the positions of a text ===================================
+   States, which outlive a call; attention, which reads them; positions, what attention scores have of them, and rows at
+   one of them. */
 
-/* ---- Attention and indices ---- */
+/* ---- State ---- */
+
+/* Declares what outlives a call. `name` must live as long as the graph. */
+HFM__PRIVATE hfm__val hfm__state_add(hfm__builder *b, const char *name, int32_t rank, const hfm__dim *shape) {
+  hfm__graph *g = b->graph;
+  hfm__val value;
+  void *grown;
+  if (!hfm__ok(b)) return hfm__no_value;
+  grown = name ? hfm__grow(&b->mem, g->states, g->state_count, &g->state_capacity, sizeof *g->states) : NULL;
+  if (!grown) {
+    hfm__builder_memory(b);
+    return hfm__no_value;
+  }
+  g->states = (hfm__state *)grown;
+  value = hfm__value_add(b, HFM__VALUE_STATE, (int32_t)g->state_count, HFM_F32, rank, shape);
+  if (!hfm__ok(b)) return value;
+  g->values[value.id].contiguous = 0; /* it lies in pages */
+  memset(&g->states[g->state_count], 0, sizeof *g->states);
+  g->states[g->state_count].name = name;
+  g->states[g->state_count++].value = value.id;
+  return value;
+}
+
+#if HFM__HAS_STATES
+/* The state of that name, [batch, shape[1], heads, head], with x, if there is one, as its last positions. */
+HFM__PRIVATE hfm__val hfm__state_with(hfm__builder *b, int64_t layer, const char *name, const hfm__dim *shape,
+                                      hfm__val x) {
+  hfm__val state, out;
+  char text[64];
+  hfm__text t = hfm__text_to(text, sizeof text);
+  hfm__text_format(&t, "past_key_values.%i.%s", layer, name);
+  state = hfm__state_add(b, hfm__arena_copy(&b->graph->arena, text, t.length), 4, shape);
+  if (!x.id || !hfm__ok(b)) return state;
+  out = hfm__view(b, HFM__OP_append, NULL, 0, 4, shape, state);
+  if (!hfm__ok(b)) return out;
+  b->graph->nodes[hfm__value_of(b, out)->source].in[1] = x.id;
+  return out;
+}
+
+/* x [batch, length, heads, head] behind what the calls before have left under that name: [batch, total, heads, head],
+   for hfm__attend. Without a cache x itself. */
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  hfm__dim shape[4];
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  for (int32_t i = 0; i < 4; i++) shape[i] = i == 1 ? hfm__total_length(b) : hfm__dim_of(b, x, i);
+  return hfm__state_with(b, layer, name, shape, x);
+}
+
+/* x [batch, source length, heads, head] of the encoded text, for this call and later ones; where the call encodes
+   nothing (no value) what an earlier one has left under that name. */
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  hfm__dim shape[4];
+  hfm__val value;
+  if (!hfm__ok(b) || !b->asked.use_cache) return x;
+  shape[0] = hfm__symbol(b, HFM__SYM_BATCH);
+  shape[1] = hfm__symbol(b, HFM__SYM_LENGTH);
+  shape[2] = hfm__fixed(b, heads);
+  shape[3] = hfm__fixed(b, head);
+  value = hfm__state_with(b, layer, name, shape, x);
+  if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
+  return value;
+}
+#endif
+
+/* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
+HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
+  int64_t others[HFM__MAX_WINDOWS - 1];
+  int32_t count = 0;
+  for (size_t i = 0; i < g->state_count && window; i++) {
+    int32_t j = 0;
+    while (j < count && others[j] != g->states[i].window) j++;
+    if (g->states[i].window == window) return window;
+    if (!g->states[i].window || j < count) continue;
+    if (count == HFM__MAX_WINDOWS - 1) return 0;
+    others[count++] = g->states[i].window;
+  }
+  return count == HFM__MAX_WINDOWS - 1 ? 0 : window;
+}
+
+/* What an attention over the last `window` positions (0: all) means for a state that it reads as keys or values: how
+   far back it must reach, and in which layout. */
+HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
+  const hfm__value *v = hfm__value_of(b, x);
+  hfm__state *state;
+  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
+  state = &b->graph->states[b->graph->values[v->base].source];
+  window = hfm__state_window(b->graph, window);
+  state->values = values;
+  state->window = window;
+  if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
+  if (window) {
+    const hfm__dim seen = hfm__dim_op(b, HFM__DIM_add, hfm__length(b),
+                                      hfm__fixed(b, window - 1 + HFM__PAGE - 1));
+    const hfm__dim room = hfm__dim_op(b, HFM__DIM_min, hfm__total_length(b), seen);
+    b->graph->values[x.id].shape[1] = b->graph->values[state->value].shape[1] = room;
+  }
+}
+
+/* ---- Attention ---- */
 
 /* HFM_ATTN_...: asking for attentions runs eager attention. */
 HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
@@ -24282,6 +25295,8 @@ HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__
   return hfm__attend_by(b, q, k, v, &rule);
 }
 
+/* ---- Positions ---- */
+
 /* Positions start, start + 1, ... as [1, length]. */
 HFM__PRIVATE hfm__val hfm__iota(hfm__builder *b, hfm__dim length, hfm__dim start) {
   hfm__dim shape[2];
@@ -24327,6 +25342,24 @@ HFM__PRIVATE hfm__val hfm__positions_by_mask(hfm__builder *b, int64_t pad) {
 }
 #endif
 
+#ifdef HFM__WITH_SINUSOIDS
+/* Sines and cosines of positions [batch or 1, length] times each of size / 2 frequencies, as `dtype` holds them: [batch
+   or 1, length, size]. Those of position `pad` are zeros. */
+HFM__PRIVATE hfm__val hfm__sinusoids(hfm__builder *b, hfm__val positions, const float *frequencies, int64_t size,
+                                     int64_t pad, hfm_dtype dtype) {
+  hfm__dim shape[3];
+  hfm__attrs attrs;
+  memset(&attrs, 0, sizeof attrs);
+  attrs.pad = (int32_t)pad;
+  attrs.rounded = dtype;
+  shape[0] = hfm__dim_of(b, positions, 0);
+  shape[1] = hfm__dim_of(b, positions, 1);
+  shape[2] = hfm__fixed(b, size);
+  return hfm__emit(b, HFM__OP_sinusoids, &attrs, HFM_F32, 3, shape, positions, hfm__vector(b, frequencies, size / 2),
+                   hfm__no_value, hfm__no_value);
+}
+#endif
+
 #ifdef HFM__WITH_RELATIVE_BIAS
 /* T5: a bias of the scores by the bucket that a key's distance falls into, [1, heads, length, total length], from
    `table` [buckets, heads]. */
@@ -24353,12 +25386,12 @@ HFM__PRIVATE hfm__val hfm__relative_bias(hfm__builder *b, hfm__par table, int64_
 #ifdef HFM__WITH_ALIBI
 /* ALiBi: a bias of the scores that grows with the key's position, another slope for each head. */
 HFM__PRIVATE hfm__val hfm__alibi(hfm__builder *b, hfm__val positions, int64_t heads, double scale,
-                                 int32_t rounded_bf16) {
+                                 hfm_dtype rounded) {
   hfm__dim shape[4];
   hfm__attrs attrs;
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = (float)scale;
-  attrs.rounded_bf16 = rounded_bf16;
+  attrs.rounded = rounded;
   shape[0] = hfm__dim_of(b, positions, 0);
   shape[1] = hfm__fixed(b, heads);
   shape[2] = hfm__fixed(b, 1);
@@ -24384,7 +25417,7 @@ HFM__PRIVATE hfm__val hfm__last_token(hfm__builder *b, hfm__val x, hfm__val ids,
                    hfm__no_value);
 }
 #endif
-/* ==== end src/graph/trace.c ==== */
+/* ==== end src/graph/attend.c ==== */
 /* ==== begin src/graph/fuse.c ==== */
 /* ==== graph/fuse (private): fewer passes over memory ==============================================================
    A product takes over the activation that alone reads its result, and then the residual that is added to it. Families
@@ -25351,12 +26384,24 @@ HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model)
   hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
 }
 
+/* In Transformers' words. */
+HFM__PRIVATE void hfm__bert_warn_of_head(hfm__builder *b, const hfm__bert_config *c) {
+  const int32_t causal = b->task == HFM_CAUSAL_LM;
+  if (!hfm__ok(b) || c->is_decoder == causal) return;
+  hfm__log(&b->config->ctx, HFM_LOG_WARNING, 0,
+           causal ? "If you want to use `%sLMHeadModel` as a standalone, add `is_decoder=True.`"
+                  : "If you want to use `%sForMaskedLM` make sure `config.is_decoder=False` for bi-directional "
+                    "self-attention.",
+           b->prefix);
+}
+
 HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
   const hfm__bert_config *c;
   hfm__par bias, tied_bias;
   if (!self) return NULL;
   c = &self->config;
+  hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "cls", "*OnlyMLMHead");
   hfm__begin(b, "predictions", "*LMPredictionHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
@@ -25549,6 +26594,7 @@ HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *mod
 HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
   const hfm__bert_config *c = &self->bert.config;
   hfm__par bias;
+  hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "lm_head", "*LMHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
   self->head_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
@@ -26855,7 +27901,7 @@ HFM__PRIVATE void hfm__falcon_split(hfm__builder *b, const hfm__falcon *self, hf
 HFM__PRIVATE hfm__val hfm__falcon_bias(hfm__builder *b, const hfm__falcon *self) {
   const double scale = 1.0 / sqrt((double)self->head_dim);
   const int32_t twice = hfm__attention_implementation(b) == HFM_ATTN_EAGER;
-  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, 1);
+  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, HFM_BF16);
 }
 
 HFM__PRIVATE hfm__val hfm__falcon_attention(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,
@@ -27019,7 +28065,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
   scores.scale = 1.0 / sqrt((double)(base->width / self->n_head));
   scores.keep = hfm__input_mask(b);
   scores.causal = base->is_causal;
-  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, 0);
+  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, HFM_F32);
   x = hfm__call(b, self->word_embeddings_layernorm, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);
@@ -28032,33 +29078,45 @@ HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
   if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
 }
 
-/* The id that comes first where ids are shifted right. */
-HFM__PRIVATE int64_t hfm__decoder_start(hfm__builder *b, int64_t vocab_size) {
+/* What the decoder gets where the call gives it nothing: input_ids shifted right by one, after another id. */
+enum {
+  HFM__SHIFT_NONE,   /* it must be given something */
+  HFM__SHIFT_START,  /* after decoder_start_token_id */
+  HFM__SHIFT_WRAPPED /* after their last that is not padding: mBART's texts end with their language */
+};
+
+/* The id that comes first where ids are shifted right; or the padding id, where it is one of theirs. */
+HFM__PRIVATE int64_t hfm__shift_id(hfm__builder *b, int32_t shift, int64_t vocab_size) {
   int64_t id = 0;
   if (hfm__ok(b) && hfm__is_null(b, "pad_token_id"))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, "pad_token_id", 0,
                           "'pad_token_id' is needed to shift input_ids to the right, but is null or absent: give "
                           "decoder_input_ids instead");
+  if (shift == HFM__SHIFT_WRAPPED) return hfm__padding_id(b);
   if (hfm__ok(b))
     b->result = hfm__config_need_int(b->config, "decoder_start_token_id", 0, vocab_size - 1, &id, b->error);
   return id;
 }
 
-/* From the encoder to the decoder, and what the decoder's words are. Where the call gives it none, they are with
-   `shifts` input_ids shifted right by one, or an error. */
-HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shifts, hfm__mod words, int64_t vocab_size,
+/* From the encoder to the decoder, and what the decoder's words are. `shift`: HFM__SHIFT_... */
+HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shift, hfm__mod words, int64_t vocab_size,
                                          int64_t hidden_size) {
   hfm__dim shape[2];
   hfm__attrs attrs;
   hfm__val ids;
   b->side = &hfm__decoder_side;
-  if (!shifts || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
+  if (!shift || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
       hfm__given(b, HFM__IN_decoder_inputs_embeds))
     return hfm__word_embeddings(b, words, vocab_size, hidden_size);
   b->side = &hfm__shifted_side;
   memset(&attrs, 0, sizeof attrs);
-  attrs.pad = (int32_t)hfm__decoder_start(b, vocab_size);
+  attrs.pad = (int32_t)hfm__shift_id(b, shift, vocab_size);
+  attrs.wrapped = shift == HFM__SHIFT_WRAPPED;
   ids = hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size");
+  if (hfm__ok(b) && attrs.wrapped) {
+    b->graph->inputs[HFM__IN_input_ids].filler = attrs.pad;
+    b->graph->inputs[HFM__IN_input_ids].filler_name = "pad_token_id";
+  }
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
   return hfm__call(b, words,
@@ -28364,12 +29422,12 @@ HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
 }
 
 /* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
-HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shifts, hfm__val *encoded) {
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shift, hfm__val *encoded) {
   hfm__val x, mask;
   b->side = &hfm__encoder_side;
   *encoded = hfm__encodes(b) ? hfm__t5_encode(b, self) : hfm__no_value;
   mask = hfm__input_mask(b);
-  x = hfm__decoder_begin(b, shifts, self->decoder.embed_tokens, self->vocab_size, self->d_model);
+  x = hfm__decoder_begin(b, shift, self->decoder.embed_tokens, self->vocab_size, self->d_model);
   return hfm__t5_stack_forward(b, self, &self->decoder, x, *encoded, mask);
 }
 
@@ -28383,7 +29441,7 @@ HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
   hfm__val encoded;
   hfm__output(b, HFM__OUT_last_hidden_state,
-              hfm__t5_model_forward(b, (const hfm__t5 *)model, 0, &encoded));
+              hfm__t5_model_forward(b, (const hfm__t5 *)model, HFM__SHIFT_NONE, &encoded));
   hfm__encoder_output(b, encoded);
 }
 
@@ -28406,7 +29464,7 @@ HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, 0, &encoded));
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, HFM__SHIFT_NONE, &encoded));
   if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
   hfm__encoder_output(b, encoded);
@@ -28439,7 +29497,7 @@ HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
   hfm__val encoded;
-  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, 1, &encoded)));
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded)));
   hfm__encoder_output(b, encoded);
 }
 
@@ -28456,7 +29514,7 @@ HFM__PRIVATE void *hfm__t5_sequence_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_sequence_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__t5_model_forward(b, self, 1, &encoded);
+  hfm__val encoded, x = hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded);
   hfm__sentence_outputs(b, &self->sentence, hfm__sentence_end(b, x, self->vocab_size));
   hfm__encoder_output(b, encoded);
 }
@@ -28502,8 +29560,32 @@ static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt
 #endif
 #ifdef HFM__WITH_BART
 /* ==== begin src/families/bart.c ==== */
-/* ==== families/bart (private): BART ===============================================================================
-   After models/bart/modeling_bart.py: encoder and decoder over one embedding, learned positions. */
+/* ==== families/bart (private): BART, and with it mBART, Marian, PEGASUS and M2M-100 ===============================
+   After models/bart/modeling_bart.py, whose layers the others have, too: encoder and decoder over one embedding. They
+   differ in their positions, in where the norms are, and in what the decoder gets where it is given nothing. */
+
+/* What is added to words. */
+enum {
+  HFM__BART_LEARNED, /* rows of a table that has two more before that of position 0 */
+  HFM__BART_STATIC,  /* rows of a table of sines and cosines, which files may hold */
+  HFM__BART_COMPUTED /* sines and cosines, of any length; what is not padding is counted, from pad_token_id on */
+};
+
+typedef struct hfm__bart_traits {
+  int32_t positions;             /* HFM__BART_... */
+  int32_t norm_first;            /* norms before attention and MLP, and one after all layers; or after each of them */
+  int32_t layernorm_embedding;   /* one after the embeddings */
+  int32_t scaled_words;          /* scaling is the embedding's; or the forward's, that of decoder_inputs_embeds, too */
+  int32_t shift;                 /* HFM__SHIFT_... */
+  int32_t final_logits_bias;
+  int32_t may_have_vocabularies; /* two of them, if share_encoder_decoder_embeddings says no */
+} hfm__bart_traits;
+
+static const hfm__bart_traits hfm__bart_itself = {HFM__BART_LEARNED, 0, 1, 1, HFM__SHIFT_START, 1, 0};
+static const hfm__bart_traits hfm__mbart_traits = {HFM__BART_LEARNED, 1, 1, 1, HFM__SHIFT_WRAPPED, 1, 0};
+static const hfm__bart_traits hfm__marian_traits = {HFM__BART_STATIC, 0, 0, 0, HFM__SHIFT_NONE, 1, 1};
+static const hfm__bart_traits hfm__pegasus_traits = {HFM__BART_STATIC, 1, 0, 0, HFM__SHIFT_NONE, 1, 0};
+static const hfm__bart_traits hfm__m2m_100_traits = {HFM__BART_COMPUTED, 1, 0, 1, HFM__SHIFT_NONE, 0, 0};
 
 typedef struct hfm__bart_attention {
   hfm__mod k_proj, v_proj, q_proj, out_proj;
@@ -28515,14 +29597,16 @@ typedef struct hfm__bart_layer {
 } hfm__bart_layer;
 
 typedef struct hfm__bart_stack {
-  int64_t layer_count, heads, ffn_dim;
-  hfm__mod embed_tokens, embed_positions, layernorm_embedding;
+  int64_t vocab_size, layer_count, heads, ffn_dim;
+  hfm__mod embed_tokens, embed_positions, layernorm_embedding, layer_norm;
   hfm__bart_layer *layers;
 } hfm__bart_stack;
 
 typedef struct hfm__bart {
+  const hfm__bart_traits *traits;
   int64_t vocab_size, d_model, max_position_embeddings, pad_token_id;
-  int32_t activation_function, scale_embedding;
+  int32_t activation_function, scale_embedding, shares; /* shares: both sides have one embedding */
+  float *frequencies;                                   /* of computed positions */
   hfm__mod shared, lm_head, qa_outputs;
   hfm__par final_logits_bias;
   hfm__sentence_head sentence;
@@ -28531,10 +29615,35 @@ typedef struct hfm__bart {
 
 enum { HFM__BART_FIRST_POSITION = 2 }; /* two rows come before that of position 0 */
 
+/* Two vocabularies, of which the decoder's may have a size of its own. */
+HFM__PRIVATE void hfm__bart_vocabularies(hfm__builder *b, hfm__bart *self) {
+  self->vocab_size = self->encoder.vocab_size = self->decoder.vocab_size = hfm__size(b, "vocab_size");
+  self->shares = 1;
+  if (!self->traits->may_have_vocabularies) return;
+  self->shares = hfm__flag(b, "share_encoder_decoder_embeddings");
+  self->decoder.vocab_size = hfm__size_or(b, "decoder_vocab_size", self->vocab_size);
+  if (hfm__ok(b) && self->shares && self->decoder.vocab_size != self->vocab_size && hfm__flag(b, "tie_word_embeddings"))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "decoder_vocab_size", 0,
+                          "decoder_vocab_size is %i, vocab_size %i, but embeddings that are shared and tied have one "
+                          "size",
+                          self->decoder.vocab_size, self->vocab_size);
+}
+
+/* Computed positions begin after padding's, and have at least two frequencies. */
+HFM__PRIVATE void hfm__bart_check_computed(hfm__builder *b, const hfm__bart *self) {
+  int64_t pad = 0;
+  if (hfm__ok(b))
+    b->result = hfm__config_need_int(b->config, "pad_token_id", 0, self->vocab_size - 1, &pad, b->error);
+  if (hfm__ok(b) && self->d_model < 4)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "d_model", 0,
+                          "d_model is %i, but positions of sines and cosines need at least 4", self->d_model);
+}
+
 HFM__PRIVATE hfm__bart *hfm__bart_new(hfm__builder *b) {
   hfm__bart *self = HFM__NEW(b, hfm__bart, 1);
   if (!self) return NULL;
-  self->vocab_size = hfm__size(b, "vocab_size");
+  self->traits = (const hfm__bart_traits *)b->traits;
+  hfm__bart_vocabularies(b, self);
   self->d_model = hfm__size(b, "d_model");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->pad_token_id = hfm__padding_id(b);
@@ -28546,6 +29655,7 @@ HFM__PRIVATE hfm__bart *hfm__bart_new(hfm__builder *b) {
   self->decoder.layer_count = hfm__layer_count(b, "decoder_layers");
   self->decoder.heads = hfm__size(b, "decoder_attention_heads");
   self->decoder.ffn_dim = hfm__size(b, "decoder_ffn_dim");
+  if (self->traits->positions == HFM__BART_COMPUTED) hfm__bart_check_computed(b, self);
   hfm__divides(b, "encoder_attention_heads", self->encoder.heads, "d_model", self->d_model);
   hfm__divides(b, "decoder_attention_heads", self->decoder.heads, "d_model", self->d_model);
   return self;
@@ -28582,25 +29692,44 @@ HFM__PRIVATE void hfm__bart_layer_init(hfm__builder *b, const hfm__bart *self, h
   layer->final_layer_norm = hfm__bart_norm(b, self, "final_layer_norm");
 }
 
-HFM__PRIVATE hfm__mod hfm__bart_words(hfm__builder *b, const hfm__bart *self, const char *name) {
-  return hfm__as_class(b, hfm__embedding(b, name, self->vocab_size, self->d_model, self->pad_token_id),
-                       "*ScaledWordEmbedding");
+HFM__PRIVATE hfm__mod hfm__bart_words(hfm__builder *b, const hfm__bart *self, const char *name, int64_t vocab_size) {
+  const hfm__mod module = hfm__embedding(b, name, vocab_size, self->d_model, self->pad_token_id);
+  return self->traits->scaled_words ? hfm__as_class(b, module, "*ScaledWordEmbedding") : module;
 }
 
 HFM__PRIVATE hfm__mod hfm__bart_positions(hfm__builder *b, const hfm__bart *self) {
+  const char *name = "embed_positions", *sinusoidal = "*SinusoidalPositionalEmbedding";
+  const int learned = self->traits->positions == HFM__BART_LEARNED;
   const int64_t rows = self->max_position_embeddings + HFM__BART_FIRST_POSITION;
-  const hfm__mod module =
-      hfm__as_class(b, hfm__embedding(b, "embed_positions", rows, self->d_model, HFM__NO_PADDING),
-                    "*LearnedPositionalEmbedding");
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.first_row = HFM__BART_FIRST_POSITION;
-  return module;
+  hfm__mod module;
+  if (self->traits->positions == HFM__BART_COMPUTED) {
+    module = hfm__begin(b, name, sinusoidal);
+    hfm__describe(b, module, "");
+    hfm__buffer_add(b, "weights", HFM_DTYPE_AUTO, rows * self->d_model); /* the table that Transformers begins with */
+    hfm__end(b);
+    return module;
+  }
+  module = hfm__embedding(b, name, learned ? rows : self->max_position_embeddings, self->d_model, HFM__NO_PADDING);
+  if (!hfm__ok(b)) return module;
+  if (learned) b->tree->modules[module.id].attrs.first_row = HFM__BART_FIRST_POSITION;
+  else b->tree->parameters[hfm__weight_of(b, module).id].init = HFM__INIT_SINUSOIDAL_HALVES;
+  return hfm__as_class(b, module, learned ? "*LearnedPositionalEmbedding" : sinusoidal);
+}
+
+/* 10000^(-i / (size / 2 - 1)), with torch's roundings. */
+HFM__PRIVATE void hfm__bart_frequencies(hfm__builder *b, hfm__bart *self) {
+  const int64_t half = self->d_model / 2;
+  const float step = (float)-(hfm__exact_log(10000.0) / (double)(half - 1));
+  self->frequencies = HFM__NEW(b, float, half);
+  for (int64_t i = 0; i < half && hfm__ok(b); i++)
+    self->frequencies[i] = (float)hfm__exact_exp((double)(float)((float)i * step));
 }
 
 HFM__PRIVATE void hfm__bart_stack_init(hfm__builder *b, const hfm__bart *self, hfm__bart_stack *stack) {
   const int decodes = stack == &self->decoder;
   hfm__begin(b, decodes ? "decoder" : "encoder", decodes ? "*Decoder" : "*Encoder");
-  stack->embed_tokens = hfm__bart_words(b, self, "embed_tokens");
-  hfm__tie_embeddings(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
+  stack->embed_tokens = hfm__bart_words(b, self, "embed_tokens", stack->vocab_size);
+  if (self->shares) hfm__tie_embeddings(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
   stack->embed_positions = hfm__bart_positions(b, self);
   stack->layers = HFM__NEW(b, hfm__bart_layer, stack->layer_count);
   hfm__begin_list(b, "layers");
@@ -28610,14 +29739,16 @@ HFM__PRIVATE void hfm__bart_stack_init(hfm__builder *b, const hfm__bart *self, h
     hfm__end(b);
   }
   hfm__end(b);
-  stack->layernorm_embedding = hfm__bart_norm(b, self, "layernorm_embedding");
+  if (self->traits->layernorm_embedding) stack->layernorm_embedding = hfm__bart_norm(b, self, "layernorm_embedding");
+  if (self->traits->norm_first) stack->layer_norm = hfm__bart_norm(b, self, "layer_norm");
   hfm__end(b);
 }
 
 HFM__PRIVATE void hfm__bart_model_init(hfm__builder *b, hfm__bart *self) {
-  self->shared = hfm__bart_words(b, self, "shared");
+  if (self->shares) self->shared = hfm__bart_words(b, self, "shared", self->vocab_size);
   hfm__bart_stack_init(b, self, &self->encoder);
   hfm__bart_stack_init(b, self, &self->decoder);
+  if (self->traits->positions == HFM__BART_COMPUTED) hfm__bart_frequencies(b, self);
 }
 
 /* ---- Forward ---- */
@@ -28657,13 +29788,39 @@ HFM__PRIVATE hfm__val hfm__bart_cross(hfm__builder *b, const hfm__bart *self, in
   return hfm__bart_attend(b, stack, attention, x, k, v, rule);
 }
 
+HFM__PRIVATE hfm__val hfm__bart_embed_positions(hfm__builder *b, const hfm__bart *self, const hfm__bart_stack *stack) {
+  const int32_t ids = b->side->ids;
+  hfm__val positions;
+  if (self->traits->positions != HFM__BART_COMPUTED)
+    return hfm__call(b, stack->embed_positions, hfm__counted_positions(b, self->max_position_embeddings, 0));
+  positions = hfm__given(b, b->side->embeds)
+                  ? hfm__counted_positions(b, 0, self->pad_token_id + 1)
+                  : hfm__padded_positions(b, hfm__input_ids(b, ids, stack->vocab_size, "vocab_size"),
+                                          self->pad_token_id);
+  if (!hfm__ok(b)) return positions;
+  return hfm__sinusoids(b, positions, self->frequencies, self->d_model, self->pad_token_id,
+                        b->tree->parameters[hfm__weight_of(b, self->shared).id].dtype);
+}
+
+/* x goes into attention or an MLP, and y comes out of it. */
+HFM__PRIVATE hfm__val hfm__bart_before(hfm__builder *b, const hfm__bart *self, hfm__mod norm, hfm__val x) {
+  return self->traits->norm_first ? hfm__call(b, norm, x) : x;
+}
+HFM__PRIVATE hfm__val hfm__bart_after(hfm__builder *b, const hfm__bart *self, hfm__mod norm, hfm__val x, hfm__val y) {
+  x = hfm__add(b, y, x);
+  return self->traits->norm_first ? x : hfm__call(b, norm, x);
+}
+
 /* One side over its words. `encoded` is what its cross attention looks at, if it has any: no value where that is in the
    cache. */
 HFM__PRIVATE hfm__val hfm__bart_stack_forward(hfm__builder *b, const hfm__bart *self, const hfm__bart_stack *stack,
                                               hfm__val x, hfm__val encoded, hfm__val encoded_mask) {
   const int decodes = stack == &self->decoder;
+  const int scales_given = decodes && !self->traits->scaled_words;
   hfm__scores own, cross;
-  if (self->scale_embedding && !hfm__given(b, b->side->embeds)) x = hfm__scaled(b, x, sqrt((double)self->d_model));
+  hfm__val y;
+  if (self->scale_embedding && (scales_given || !hfm__given(b, b->side->embeds)))
+    x = hfm__scaled(b, x, sqrt((double)self->d_model));
   memset(&own, 0, sizeof own);
   own.scale = 1 / sqrt((double)(self->d_model / stack->heads));
   own.causal = decodes;
@@ -28672,24 +29829,26 @@ HFM__PRIVATE hfm__val hfm__bart_stack_forward(hfm__builder *b, const hfm__bart *
   cross.scale = own.scale;
   cross.keep = encoded_mask;
   cross.recorded = HFM__OUT_cross_attentions;
-  x = hfm__add(b, x, hfm__call(b, stack->embed_positions, hfm__counted_positions(b, self->max_position_embeddings, 0)));
-  x = hfm__call(b, stack->layernorm_embedding, x);
+  x = hfm__add(b, x, hfm__bart_embed_positions(b, self, stack));
+  if (self->traits->layernorm_embedding) x = hfm__call(b, stack->layernorm_embedding, x);
   for (int64_t i = 0; i < stack->layer_count && hfm__ok(b); i++) {
     const hfm__bart_layer *layer = &stack->layers[i];
-    hfm__val y;
     hfm__hidden_state(b, x);
-    x = hfm__add(b, hfm__bart_self(b, self, stack, i, x, &own), x);
-    x = hfm__call(b, layer->self_attn_layer_norm, x);
+    y = hfm__bart_before(b, self, layer->self_attn_layer_norm, x);
+    y = hfm__bart_self(b, self, stack, i, y, &own);
+    x = hfm__bart_after(b, self, layer->self_attn_layer_norm, x, y);
     if (decodes) {
-      x = hfm__add(b, hfm__bart_cross(b, self, i, x, encoded, &cross), x);
-      x = hfm__call(b, layer->encoder_attn_layer_norm, x);
+      y = hfm__bart_before(b, self, layer->encoder_attn_layer_norm, x);
+      y = hfm__bart_cross(b, self, i, y, encoded, &cross);
+      x = hfm__bart_after(b, self, layer->encoder_attn_layer_norm, x, y);
     }
-    y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, x));
-    x = hfm__add(b, hfm__call(b, layer->fc2, y), x);
-    x = hfm__call(b, layer->final_layer_norm, x);
+    y = hfm__bart_before(b, self, layer->final_layer_norm, x);
+    y = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
+    x = hfm__bart_after(b, self, layer->final_layer_norm, x, y);
   }
-  hfm__hidden_state(b, x);
-  return x;
+  y = hfm__bart_before(b, self, stack->layer_norm, x);
+  hfm__last_hidden_state(b, x, y, 1);
+  return y;
 }
 
 /* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
@@ -28699,11 +29858,11 @@ HFM__PRIVATE hfm__val hfm__bart_model_forward(hfm__builder *b, const hfm__bart *
   b->side = &hfm__encoder_side;
   *encoded = hfm__no_value;
   if (hfm__encodes(b)) {
-    x = hfm__word_embeddings(b, encoder->embed_tokens, self->vocab_size, self->d_model);
+    x = hfm__word_embeddings(b, encoder->embed_tokens, encoder->vocab_size, self->d_model);
     *encoded = hfm__bart_stack_forward(b, self, encoder, x, hfm__no_value, hfm__no_value);
   }
   mask = hfm__input_mask(b);
-  x = hfm__decoder_begin(b, 1, decoder->embed_tokens, self->vocab_size, self->d_model);
+  x = hfm__decoder_begin(b, self->traits->shift, decoder->embed_tokens, decoder->vocab_size, self->d_model);
   return hfm__bart_stack_forward(b, self, decoder, x, *encoded, mask);
 }
 
@@ -28732,16 +29891,31 @@ HFM__PRIVATE hfm__bart *hfm__bart_below(hfm__builder *b) {
 
 HFM__PRIVATE void *hfm__bart_generation_init(hfm__builder *b) {
   hfm__bart *self = hfm__bart_below(b);
+  int64_t words;
   if (!self) return NULL;
-  self->final_logits_bias = hfm__stored_buffer(b, "final_logits_bias", 1, self->vocab_size);
-  self->lm_head = hfm__linear(b, "lm_head", self->d_model, self->vocab_size, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head), hfm__weight_of(b, self->shared));
+  words = self->shares ? self->vocab_size : self->decoder.vocab_size;
+  if (self->traits->final_logits_bias)
+    self->final_logits_bias = hfm__stored_buffer(b, "final_logits_bias", 1, words);
+  self->lm_head = hfm__linear(b, "lm_head", self->d_model, words, 0);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head),
+                      hfm__weight_of(b, self->shares ? self->shared : self->decoder.embed_tokens));
   return self;
 }
+
+/* Marian's files lack the positions of models with this head. */
+HFM__PRIVATE void *hfm__marian_generation_init(hfm__builder *b) {
+  hfm__bart *self = (hfm__bart *)hfm__bart_generation_init(b);
+  if (!self || !hfm__ok(b)) return self;
+  b->tree->parameters[hfm__weight_of(b, self->encoder.embed_positions).id].optional = 1;
+  b->tree->parameters[hfm__weight_of(b, self->decoder.embed_positions).id].optional = 1;
+  return self;
+}
+
 HFM__PRIVATE void hfm__bart_generation_forward(hfm__builder *b, const void *model) {
   const hfm__bart *self = (const hfm__bart *)model;
   hfm__val encoded, x = hfm__kept_positions(b, hfm__bart_model_forward(b, self, &encoded));
-  x = hfm__add(b, hfm__call(b, self->lm_head, x), hfm__param(b, self->final_logits_bias));
+  x = hfm__call(b, self->lm_head, x);
+  if (self->traits->final_logits_bias) x = hfm__add(b, x, hfm__param(b, self->final_logits_bias));
   hfm__output(b, HFM__OUT_logits, x);
   hfm__encoder_output(b, encoded);
 }
@@ -28777,11 +29951,24 @@ static const hfm__head hfm__bart_model_heads[] = {
     {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bart_question_init, hfm__bart_question_forward},
     {0, NULL, NULL, NULL}};
 
+static const hfm__head hfm__marian_heads[] = {
+    {HFM_BASE, "Model", hfm__bart_base_init, hfm__bart_base_forward},
+    {HFM_SEQ2SEQ_LM, "MTModel", hfm__marian_generation_init, hfm__bart_generation_forward},
+    {0, NULL, NULL, NULL}};
+
+static const hfm__head hfm__pegasus_heads[] = { /* and M2M-100's */
+    {HFM_BASE, "Model", hfm__bart_base_init, hfm__bart_base_forward},
+    {HFM_SEQ2SEQ_LM, "ForConditionalGeneration", hfm__bart_generation_init, hfm__bart_generation_forward},
+    {0, NULL, NULL, NULL}};
+
 static const char *const hfm__bart_ignored[] = {"encoder.version", "decoder.version", NULL}; /* of old files */
 
 static const hfm__family hfm__bart_family = {"model", hfm__bart_model_heads, NULL, hfm__bart_ignored};
+static const hfm__family hfm__mbart_family = {"model", hfm__bart_model_heads, NULL, NULL};
+static const hfm__family hfm__marian_family = {"model", hfm__marian_heads, NULL, NULL};
+static const hfm__family hfm__pegasus_family = {"model", hfm__pegasus_heads, NULL, NULL}; /* and M2M-100's */
 
-/* ---- Configuration class ---- */
+/* ---- Configuration classes ---- */
 
 static const hfm__config_pair hfm__bart_aliases[] = {{"hidden_size", "d_model"},
                                                      {"num_attention_heads", "encoder_attention_heads"},
@@ -28798,7 +29985,49 @@ static const hfm__config_pair hfm__bart_defaults[] = {
   {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "false"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"}, {NULL, NULL}};
 
+static const hfm__config_pair hfm__mbart_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
+  {"bos_token_id", "0"}, {"classifier_dropout", "0.0"}, {"d_model", "1024"}, {"decoder_attention_heads", "16"},
+  {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"}, {"decoder_layers", "12"}, {"dropout", "0.1"},
+  {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"},
+  {"encoder_layers", "12"}, {"eos_token_id", "2"}, {"forced_eos_token_id", "2"}, {"init_std", "0.02"},
+  {"is_decoder", "false"}, {"is_encoder_decoder", "true"}, {"max_position_embeddings", "1024"}, {"pad_token_id", "1"},
+  {"scale_embedding", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"},
+  {NULL, NULL}};
+
+static const hfm__config_pair hfm__marian_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
+  {"d_model", "1024"}, {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"},
+  {"decoder_layers", "12"}, {"decoder_start_token_id", "58100"}, {"dropout", "0.1"},
+  {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"},
+  {"encoder_layers", "12"}, {"eos_token_id", "0"}, {"forced_eos_token_id", "0"}, {"init_std", "0.02"},
+  {"is_decoder", "false"}, {"is_encoder_decoder", "true"}, {"max_position_embeddings", "1024"},
+  {"pad_token_id", "58100"}, {"scale_embedding", "false"}, {"share_encoder_decoder_embeddings", "true"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "58101"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__pegasus_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
+  {"d_model", "1024"}, {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"},
+  {"decoder_layers", "12"}, {"decoder_start_token_id", "0"}, {"dropout", "0.1"}, {"encoder_attention_heads", "16"},
+  {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"}, {"encoder_layers", "12"}, {"eos_token_id", "1"},
+  {"forced_eos_token_id", "1"}, {"init_std", "0.02"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
+  {"max_position_embeddings", "1024"}, {"pad_token_id", "0"}, {"scale_embedding", "false"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50265"}, {NULL, NULL}};
+
+static const hfm__config_pair hfm__m2m_100_defaults[] = {
+  {"activation_dropout", "0.0"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.1"},
+  {"bos_token_id", "0"}, {"d_model", "1024"}, {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"},
+  {"decoder_layerdrop", "0.05"}, {"decoder_layers", "12"}, {"decoder_start_token_id", "2"}, {"dropout", "0.1"},
+  {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.05"},
+  {"encoder_layers", "12"}, {"eos_token_id", "2"}, {"init_std", "0.02"}, {"is_encoder_decoder", "true"},
+  {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "true"},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "128112"}, {NULL, NULL}};
+
 static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults};
+static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults};
+static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults};
+static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults};
+static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults};
 /* ==== end src/families/bart.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
@@ -29122,7 +30351,11 @@ static const hfm__arch hfm__archs[] = {
     {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
 #endif
 #ifdef HFM__WITH_BART
-    {"bart", "Bart", &hfm__bart_config_class, &hfm__bart_family, NULL},
+    {"bart", "Bart", &hfm__bart_config_class, &hfm__bart_family, &hfm__bart_itself},
+    {"mbart", "MBart", &hfm__mbart_config_class, &hfm__mbart_family, &hfm__mbart_traits},
+    {"marian", "Marian", &hfm__marian_config_class, &hfm__marian_family, &hfm__marian_traits},
+    {"pegasus", "Pegasus", &hfm__pegasus_config_class, &hfm__pegasus_family, &hfm__pegasus_traits},
+    {"m2m_100", "M2M100", &hfm__m2m_100_config_class, &hfm__pegasus_family, &hfm__m2m_100_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},
@@ -29532,6 +30765,9 @@ HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uin
     double value = p->init == HFM__INIT_ONES;
     if (p->init == HFM__INIT_SINUSOIDAL) {
       value = hfm__sinusoid(i / p->shape[1], i % p->shape[1], p->shape[1]);
+    } else if (p->init == HFM__INIT_SINUSOIDAL_HALVES) {
+      const int64_t column = i % p->shape[1], sines = (p->shape[1] + 1) / 2;
+      value = hfm__sinusoid(i / p->shape[1], column < sines ? 2 * column : 2 * (column - sines) + 1, p->shape[1]);
     } else if (p->init == HFM__INIT_NORMAL) {
       if (!(i & 1)) hfm__random_normal(&random, pair);
       value = (double)(pair[i & 1] * p->deviation);
@@ -29691,6 +30927,8 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
     } else if (found.part) {
       result = hfm__match_piece(l, &found, tensor);
+    } else if (l->tensors[found.entry->parameter] || l->mismatched[found.entry->parameter]) {
+      continue; /* the same under another name: the first by name counts, as in Transformers */
     } else if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter])) {
       l->tensors[found.entry->parameter] = tensor;
     } else {
@@ -29758,14 +30996,11 @@ HFM__PRIVATE hfm_dtype hfm__stated_dtype(const hfm_model *model, const hfm_optio
   return hfm__is_float(stated) ? stated : HFM_DTYPE_AUTO;
 }
 
-/* Second part: as the first float tensor, by name, of the first file; float32 where there is none. */
+/* Second part: as the first float tensor of the first file; float32 where there is none. */
 HFM__PRIVATE hfm_dtype hfm__target_dtype(const hfm_model *model, const hfm_options *options) {
   const hfm_dtype stated = hfm__stated_dtype(model, options);
   if (stated) return stated;
-  for (size_t i = 0; i < model->checkpoint.count; i++)
-    if (model->checkpoint.tensors[i].file == 0 && hfm__is_float(model->checkpoint.tensors[i].dtype))
-      return model->checkpoint.tensors[i].dtype;
-  return HFM_F32;
+  return model->checkpoint.first_float ? model->checkpoint.first_float : HFM_F32;
 }
 
 /* What a parameter is stored in: Transformers' dtype of it, if that is one that kernels read. */
@@ -29788,41 +31023,6 @@ HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, const hfm__param
 HFM__PRIVATE const uint8_t *hfm__tensor_mapped(const hfm_model *model, const hfm__file_tensor *tensor) {
   const hfm__file *file = &model->checkpoint.files[tensor->file];
   return file->map ? file->map + tensor->offset : NULL;
-}
-
-/* Do two tensors hold the same bytes? Unreadable ones don't. */
-HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor *a, const hfm__file_tensor *b) {
-  uint8_t piece[2][1024];
-  if (a->dtype != b->dtype || a->bytes != b->bytes || !a->contiguous || !b->contiguous) return 0;
-  if (a->file == b->file && a->offset == b->offset) return 1;
-  for (uint64_t at = 0; at < a->bytes; at += sizeof piece[0]) {
-    const uint64_t n = HFM__MIN(a->bytes - at, (uint64_t)sizeof piece[0]);
-    if (hfm__file_read(&model->checkpoint.files[a->file], a->offset + at, piece[0], n, NULL) != HFM_OK ||
-        hfm__file_read(&model->checkpoint.files[b->file], b->offset + at, piece[1], n, NULL) != HFM_OK ||
-        memcmp(piece[0], piece[1], (size_t)n) != 0)
-      return 0;
-  }
-  return 1;
-}
-
-/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a
-   warning. */
-HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
-  hfm__tree *tree = &l->model->tree;
-  for (size_t i = 1; i < tree->parameter_count; i++) {
-    const int32_t source = tree->parameters[i].tied_to;
-    if (!source || !l->tensors[i]) continue;
-    if (!l->tensors[source]) {
-      l->tensors[source] = l->tensors[i];
-    } else if (!hfm__same_bytes(l->model, l->tensors[i], l->tensors[source])) {
-      tree->parameters[i].tied_to = 0;
-      hfm__log(
-          &l->model->ctx, HFM_LOG_WARNING, 0,
-          "The tied weights mapping and config for this model specifies to tie %q to %q, but both are present in the "
-          "checkpoints with different values, so we will NOT tie them.",
-          l->tensors[source]->name, l->tensors[i]->name);
-    }
-  }
 }
 
 /* ---- One parameter ---- */
@@ -29854,37 +31054,46 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
-/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
-   byte order, or not mapped. */
-HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
-                                            uint8_t *out) {
-  const hfm__file *file = &l->model->checkpoint.files[tensor->file];
-  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
-  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+/* Elements `first` to first + count of a tensor, as another type. */
+HFM__PRIVATE hfm_result hfm__tensor_convert_part(const hfm_model *model, const hfm__file_tensor *tensor, int64_t first,
+                                                 int64_t count, hfm_dtype dtype, uint8_t *out, hfm_error *error) {
+  const hfm__file *file = &model->checkpoint.files[tensor->file];
+  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8;
   hfm_result result = HFM_OK;
-  if (plain) return hfm__file_read(file, tensor->offset, out, (uint64_t)(elements * size), l->error);
   if (tensor->contiguous) {
     uint8_t piece[4096];
     const int64_t step = (int64_t)sizeof piece / size;
-    for (int64_t at = 0; at < elements && result == HFM_OK; at += step) {
-      const int64_t n = HFM__MIN(step, elements - at);
-      result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
+    for (int64_t at = 0; at < count && result == HFM_OK; at += step) {
+      const int64_t n = HFM__MIN(step, count - at);
+      result = hfm__file_read(file, tensor->offset + (uint64_t)((first + at) * size), piece, (uint64_t)(n * size),
+                              error);
       for (int64_t i = 0; i < n && result == HFM_OK; i++)
         hfm__store(out, dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
     }
     return result;
   }
-  for (int64_t i = 0; i < elements && result == HFM_OK; i++) {
+  for (int64_t i = 0; i < count && result == HFM_OK; i++) {
     uint8_t element[8];
-    int64_t offset = 0, rest = i;
+    int64_t offset = 0, rest = first + i;
     for (int32_t d = tensor->rank - 1; d >= 0; d--) {
       offset += rest % tensor->shape[d] * tensor->stride[d];
       rest /= tensor->shape[d];
     }
-    result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
+    result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, error);
     if (result == HFM_OK) hfm__store(out, dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
+}
+
+/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
+   byte order, or not mapped. */
+HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
+                                            uint8_t *out) {
+  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
+  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  if (!plain) return hfm__tensor_convert_part(l->model, tensor, 0, elements, dtype, out, l->error);
+  return hfm__file_read(&l->model->checkpoint.files[tensor->file], tensor->offset, out, (uint64_t)(elements * size),
+                        l->error);
 }
 
 /* Where a tensor's elements can be used as they are, or NULL. */
@@ -29922,6 +31131,76 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
   }
   result = hfm__weight_allocate(l, weight, name);
   return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+}
+
+/* ---- Ties ---- */
+
+HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor *a, const hfm__file_tensor *b) {
+  uint8_t piece[2][1024];
+  if (a->dtype != b->dtype || a->big_endian != b->big_endian || !a->contiguous || !b->contiguous) return 0;
+  if (a->file == b->file && a->offset == b->offset) return 1;
+  for (uint64_t at = 0; at < a->bytes; at += sizeof piece[0]) {
+    const uint64_t n = HFM__MIN(a->bytes - at, (uint64_t)sizeof piece[0]);
+    if (hfm__file_read(&model->checkpoint.files[a->file], a->offset + at, piece[0], n, NULL) != HFM_OK ||
+        hfm__file_read(&model->checkpoint.files[b->file], b->offset + at, piece[1], n, NULL) != HFM_OK ||
+        memcmp(piece[0], piece[1], (size_t)n) != 0)
+      return 0;
+  }
+  return 1;
+}
+
+/* Do two tensors of one shape hold the same values in the model's dtype, which Transformers compares them in?
+   Unreadable ones don't. */
+HFM__PRIVATE int hfm__same_values(const hfm__loader *l, const hfm__file_tensor *a, const hfm__file_tensor *b) {
+  enum { STEP = 256 };
+  const hfm_dtype dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
+  const int64_t elements = hfm__elements(a->shape, a->rank);
+  uint8_t piece[2][STEP * sizeof(float)];
+  if (!hfm__convertible(a->dtype) || !hfm__convertible(b->dtype)) return 0;
+  if (hfm__same_bytes(l->model, a, b)) return 1;
+  for (int64_t at = 0; at < elements; at += STEP) {
+    const int64_t n = HFM__MIN((int64_t)STEP, elements - at);
+    if (hfm__tensor_convert_part(l->model, a, at, n, dtype, piece[0], NULL) != HFM_OK ||
+        hfm__tensor_convert_part(l->model, b, at, n, dtype, piece[1], NULL) != HFM_OK ||
+        memcmp(piece[0], piece[1], (size_t)(n * hfm_dtype_bits(dtype) / 8)) != 0)
+      return 0;
+  }
+  return 1;
+}
+
+HFM__PRIVATE const char *hfm__parameter_name(hfm__loader *l, int32_t parameter) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  const char *name = hfm__path_text(&l->arena, &l->model->tree, p->module, p->name);
+  if (!name) (void)hfm__fail_memory(l->error, "names of parameters", 0);
+  return name;
+}
+
+/* Transformers ties symmetrically: where the files have one of the names, that serves both, and so does one whose shape
+   is another. Two that don't agree are not tied, with a warning in its words. */
+HFM__PRIVATE hfm_result hfm__settle_ties(hfm__loader *l) {
+  hfm__tree *tree = &l->model->tree;
+  for (int32_t i = 1; i < (int32_t)tree->parameter_count; i++) {
+    const int32_t source = tree->parameters[i].tied_to;
+    const hfm__file_tensor *tensor = l->tensors[i], *other = l->tensors[source];
+    const char *from, *to;
+    if (!source || (!tensor && !l->mismatched[i])) continue;
+    if (!other && !l->mismatched[source]) {
+      l->tensors[source] = tensor;
+      l->mismatched[source] = l->mismatched[i];
+      continue;
+    }
+    if (tensor && other ? hfm__same_values(l, tensor, other) : !tensor && !other) continue;
+    tree->parameters[i].tied_to = 0;
+    from = hfm__parameter_name(l, source);
+    to = hfm__parameter_name(l, i);
+    if (!from || !to) return HFM_ERROR_MEMORY;
+    hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
+             "The tied weights mapping and config for this model specifies to tie %s to %s, but both are present in "
+             "the checkpoints with different values, so we will NOT tie them. You should update the config with "
+             "`tie_word_embeddings=False` to silence this warning.",
+             from, to);
+  }
+  return HFM_OK;
 }
 
 /* ---- A parameter in pieces: used where they lie if all can be, else copied one behind the other ---- */
@@ -29989,14 +31268,12 @@ HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, c
 
 /* A tied weight that the files have under neither of its names: reported under both, as it is initialised anew. */
 HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t parameter, const char *name) {
-  const hfm__tree *tree = &l->model->tree;
-  const hfm__parameter *source = &tree->parameters[tree->parameters[parameter].tied_to];
-  const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
-  if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  const char *source = hfm__parameter_name(l, l->model->tree.parameters[parameter].tied_to);
+  if (!source) return HFM_ERROR_MEMORY;
   hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
-           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but "
+           "This checkpoint seem corrupted. The tied weights mapping for this model specifies to tie %s to %s, but "
            "both are absent from the checkpoint, and we could not find another related tied weight for those keys",
-           source_name, name);
+           source, name);
   return hfm__report_missing(l, parameter, name);
 }
 
@@ -30007,10 +31284,10 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   const hfm__file_tensor **pieces = NULL;
   const char *name;
   hfm_result result;
-  name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
-  if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  name = hfm__parameter_name(l, parameter);
+  if (!name) return HFM_ERROR_MEMORY;
   if (p->tied_to)
-    return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
+    return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
@@ -30082,7 +31359,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
     result = hfm__name_table_make(&l.arena, tree, &l.names, error);
   else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
-  if (result == HFM_OK) hfm__settle_ties(&l);
+  if (result == HFM_OK) result = hfm__settle_ties(&l);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
     result = hfm__load_parameter(&l, (int32_t)i);
     if (result == HFM_OK)
@@ -31073,11 +32350,25 @@ HFM__PRIVATE hfm_result hfm__check_marker(const char *name, const hfm__graph_inp
   return HFM_OK;
 }
 
+/* Each row must have something else than the filler. */
+HFM__PRIVATE hfm_result hfm__check_filler(const char *name, const hfm__graph_input *declared, const hfm__operand *ids,
+                                          hfm_error *error) {
+  for (int64_t row = 0; row < ids->shape[0]; row++) {
+    const int64_t *id = (const int64_t *)ids->data + row * ids->shape[1], *end = id + ids->shape[1];
+    while (id < end && *id == declared->filler) id++;
+    if (id == end)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i] has nothing but %s, which is %i", name, row,
+                       declared->filler_name, declared->filler);
+  }
+  return HFM_OK;
+}
+
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
   const int64_t elements = hfm__elements(to->shape, to->rank);
   const char *name = hfm__input_rows[input].name;
+  hfm_result result = HFM_OK;
   if (to->dtype == HFM_F32) {
     if (tensor->dtype != HFM_F32) return hfm__input_bad_dtype(input, tensor, "float32", error);
     memcpy(to->data, tensor->data, (size_t)elements * sizeof(float));
@@ -31101,9 +32392,10 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
       }
       ((int64_t *)to->data)[i] = id;
     }
-    if (declared->marker_name) return hfm__check_marker(name, declared, to, error);
+    if (declared->marker_name) result = hfm__check_marker(name, declared, to, error);
+    if (result == HFM_OK && declared->filler_name) result = hfm__check_filler(name, declared, to, error);
   }
-  return HFM_OK;
+  return result;
 }
 
 /* Requirements that no shape expresses. */
@@ -31446,6 +32738,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.prefix = model->arch->prefix;
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
+  b.task = model->head->task;
   b.tree = &model->tree;
   b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
@@ -31473,16 +32766,22 @@ HFM__PRIVATE hfm_result hfm__model_label(void *ctx, int64_t id, const char *name
   return model->labels[id] ? HFM_OK : HFM_ERROR_MEMORY;
 }
 
+/* The option takes the place of the configuration's number; Transformers says where id2label has another one. */
+HFM__PRIVATE hfm_result hfm__settle_label_count(hfm_model *model, int32_t asked, hfm_error *error) {
+  const int64_t count = asked ? asked : hfm__config_num_labels(model->config);
+  const int64_t listed = hfm__config_label_count(model->config);
+  if (listed && listed != count)
+    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
+             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
+  return asked ? hfm_config_set_int(model->config, "num_labels", asked, error) : HFM_OK;
+}
+
 /* id2label for every label; Transformers' LABEL_i where the configuration has no name. */
 HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
-  const int64_t listed = hfm__config_label_count(model->config);
   model->label_count = HFM__MAX(count, 0);
-  if (listed && listed != count)
-    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
-             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
   if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)
@@ -31582,8 +32881,7 @@ HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
   hfm_result result = hfm__check_options(options, error);
-  if (result == HFM_OK && options && options->num_labels)
-    result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
+  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);
@@ -32678,102 +33976,6 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   return result;
 }
 /* ==== end src/run/estimate.c ==== */
-/* ==== begin src/run/check.c ==== */
-/* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
-
-/* A configuration (generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
-   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
-HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
-  const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
-  hfm__json_reader reader;
-  int32_t kind;
-  char *text;
-  size_t size;
-  hfm_result result = hfm__file_load(ctx, path, is_config ? ctx->limits.max_config_bytes : ctx->limits.max_index_bytes,
-                                     &text, &size, error);
-  if (result != HFM_OK) return result;
-  hfm__json_begin(&reader, &ctx->mem, path, text, size, 0, is_config ? HFM__JSON_NONFINITE : 0, error);
-  kind = hfm__json_next(&reader);
-  if (kind != HFM__JSON_FAILED && kind != HFM__JSON_OBJECT && is_config)
-    result = hfm__json_not_object(path, kind, reader.value.text, reader.value.size, error);
-  else if (!hfm__json_skip(&reader, kind) || hfm__json_next(&reader) == HFM__JSON_FAILED)
-    result = reader.result;
-  hfm__json_end(&reader);
-  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
-  return result;
-}
-
-/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
-   Which weights there are says nothing here. */
-HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {
-  hfm_options services;
-  hfm_model *model;
-  char *text;
-  size_t size;
-  hfm_result result;
-  memset(&services, 0, sizeof services);
-  if (options) {
-    services.allocator = options->allocator;
-    services.io = options->io;
-    services.limits = options->limits;
-  }
-  result = hfm__model_new(&services, &model, error);
-  if (result != HFM_OK) return result;
-  result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
-  if (result == HFM_OK) result = hfm__config_create(&model->ctx, path, text, size, &model->config, error);
-  hfm__free(&model->ctx.mem, text, (uint64_t)size + 1);
-  if (result == HFM_OK) result = hfm__config_check_types(model->config, error);
-  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
-    result = hfm__model_describe(model, &services, 0, error);
-  result = hfm__budget_verdict(&model->ctx, result, path, error);
-  hfm__budget_end(&model->budget);
-  hfm_model_free(model);
-  return result;
-}
-
-/* An index, and every shard that it names. */
-HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *path, const char *extension,
-                                         const hfm_options *options, hfm_error *error) {
-  const size_t before = (size_t)(hfm__file_part(path) - path); /* the directory, its separator included */
-  hfm__checkpoint checkpoint;
-  char *dir = hfm__join_path(&ctx->mem, path, "");
-  hfm_result result;
-  if (!dir) return hfm__fail_memory(error, "a directory name", 0);
-  dir[before] = 0;
-  result = hfm__checkpoint_open_index(ctx, dir, path, extension, options, &checkpoint, error);
-  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
-  hfm__free(&ctx->mem, dir, (uint64_t)strlen(path) + 1);
-  return result;
-}
-
-HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *path, const hfm_options *options,
-                                           hfm_error *error) {
-  const char *name = hfm__file_part(path);
-  hfm__checkpoint checkpoint;
-  hfm_result result;
-  if (hfm__ends_with(name, ".json")) {
-    if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
-    if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
-    if (hfm__equal(name, "config.json")) return hfm__check_config(path, options, error);
-    return hfm__check_json(ctx, path, error);
-  }
-  result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);
-  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
-  return result;
-}
-
-HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error) {
-  hfm__context ctx;
-  hfm__budget budget;
-  hfm_result result;
-  hfm__clear_error(error);
-  if (!path) return hfm__fail_null(error, "path");
-  result = hfm__context_init(options, &ctx, error);
-  if (result != HFM_OK) return result;
-  hfm__budget_begin(&budget, &ctx, 0);
-  return hfm__budget_verdict(&ctx, hfm__check_by_name(&ctx, path, options, error), path, error);
-}
-/* ==== end src/run/check.c ==== */
 /* ==== begin src/run/contents.c ==== */
 /* ==== run/contents (private): what one weights file holds, without a model ======================================== */
 
@@ -33004,6 +34206,7 @@ typedef struct hfm__generation_options {
   hfm_token_ids eos, forced_bos, forced_eos, suppress, begin_suppress;
   const hfm_token_ids *bad_words;
   int64_t bad_word_count, pad; /* -1: none */
+  int32_t sized_by_files; /* how much memory it takes, the call leaves to them */
 } hfm__generation_options;
 
 /* Reads one option after the other; after a failure it only gives fallbacks. */
@@ -33014,7 +34217,11 @@ typedef struct hfm__generation_reader {
   hfm_result result;
 } hfm__generation_reader;
 
-enum { HFM__GENERATION_PATH = 96, HFM__MOST_IDS = 1 << 20, HFM__NO_INT = -1 };
+enum { HFM__GENERATION_PATH = 96, HFM__NO_INT = -1 };
+enum {
+  HFM__MOST_IDS = 1 << 20, /* of a list */
+  HFM__MOST_ENDS = 4096    /* of the lists that others are compared with, id by id */
+};
 
 /* ---- Where the files have a value ---- */
 
@@ -33091,7 +34298,8 @@ HFM__PRIVATE int64_t hfm__generation_int(hfm__generation_reader *r, const char *
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
                           "%s is %i, but must be from %i to %i, or 0 for what the model's files say, or -1 for none",
                           key, said, HFM__MAX(low, 1), (int64_t)INT32_MAX);
-  if (said || r->result != HFM_OK) return said;
+  if (r->result != HFM_OK) return HFM__NO_INT;
+  if (said) return said;
   value = hfm__generation_value(r->config, key, path);
   if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
     r->result = hfm__config_need_int(r->config, path, low, INT32_MAX, &found, r->error);
@@ -33165,15 +34373,16 @@ HFM__PRIVATE hfm_token_ids hfm__no_ids(void) {
 }
 
 /* A copy of ids that the call gives. */
-HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const char *key, hfm_token_ids said,
+                                                int64_t most) {
   hfm_token_ids copy = hfm__no_ids();
   int64_t *ids;
-  if (said.count < 0 || said.count > HFM__MOST_IDS || (said.count && !said.data)) {
+  if (said.count < 0 || said.count > most || (said.count && !said.data)) {
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
-                          said.count > HFM__MOST_IDS ? "%s has %i ids, but may have at most %i"
+                          said.count > most ? "%s has %i ids, but may have at most %i"
                           : said.count < 0 ? "%s has a count of %i: it is -1 for none, or from 1 to %i"
                                            : "%s has no data, but a count of %i; at most %i are read",
-                          key, said.count, (int64_t)HFM__MOST_IDS);
+                          key, said.count, most);
     return copy;
   }
   ids = hfm__id_room(r, said.count);
@@ -33185,12 +34394,18 @@ HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const
 }
 
 /* A list of integers, or one integer, from a file. */
-HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const char *path, hfm__config_value value) {
+HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const char *path, hfm__config_value value,
+                                                int64_t most) {
   const int is_list = hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY;
   hfm_token_ids list = hfm__no_ids();
   const uint32_t first = is_list ? hfm__json_first(value.doc, value.node) : value.node;
   int64_t *ids;
   for (uint32_t node = first; node; node = is_list ? hfm__json_following(value.doc, node) : 0) list.count++;
+  if (list.count > most) {
+    r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+                          "%q has %i ids, but may have at most %i", path, list.count, most);
+    return hfm__no_ids();
+  }
   ids = hfm__id_room(r, list.count);
   list.data = ids;
   for (uint32_t node = first; ids && node; node = is_list ? hfm__json_following(value.doc, node) : 0)
@@ -33202,19 +34417,20 @@ HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const
   return list;
 }
 
-HFM__PRIVATE hfm_token_ids hfm__generation_ids(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+HFM__PRIVATE hfm_token_ids hfm__generation_ids(hfm__generation_reader *r, const char *key, hfm_token_ids said,
+                                               int64_t most) {
   char path[HFM__GENERATION_PATH];
   hfm__config_value value;
   if (r->result != HFM_OK || (said.count == HFM__NO_INT)) return hfm__no_ids();
-  if (said.count || said.data) return hfm__generation_copy(r, key, said);
+  if (said.count || said.data) return hfm__generation_copy(r, key, said, most);
   value = hfm__generation_value(r->config, key, path);
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return hfm__no_ids();
-  return hfm__generation_read(r, path, value);
+  return hfm__generation_read(r, path, value, most);
 }
 
 /* An option that is one id; -1: none. */
 HFM__PRIVATE int64_t hfm__generation_id(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
-  const hfm_token_ids ids = hfm__generation_ids(r, key, said);
+  const hfm_token_ids ids = hfm__generation_ids(r, key, said, HFM__MOST_IDS);
   if (r->result == HFM_OK && ids.count > 1)
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s has %i ids, but must be one", key,
                           ids.count);
@@ -33236,6 +34452,9 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     if (hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY) node = hfm__json_first(value.doc, value.node);
     for (uint32_t n = node; n; n = hfm__json_following(value.doc, n)) count++;
     if (!node) r->result = hfm__config_wrong(r->config, path, "a list of lists of ids, not empty", r->error);
+    if (count > HFM__MOST_IDS)
+      r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+                            "%q has %i lists, but may have at most %i", path, count, (int64_t)HFM__MOST_IDS);
   } else if (count < 0 || count > HFM__MOST_IDS || !said->bad_words_ids) {
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
                           "bad_words_count is %i, but must be from 1 to %i, with bad_words_ids, or -1 for none", count,
@@ -33248,8 +34467,8 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     return;
   }
   for (int64_t i = 0; i < count && r->result == HFM_OK; i++) {
-    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node))
-                         : hfm__generation_copy(r, key, said->bad_words_ids[i]);
+    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node), HFM__MOST_IDS)
+                         : hfm__generation_copy(r, key, said->bad_words_ids[i], HFM__MOST_IDS);
     if (r->result == HFM_OK && !words[i].count)
       r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "bad_words_ids[%i] is empty", i);
     if (from_file) node = hfm__json_following(value.doc, node);
@@ -33269,6 +34488,7 @@ HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_g
   const int64_t positions = hfm_config_get_int(r->config, "max_position_embeddings", INT64_MAX);
   int64_t most = hfm__generation_int(r, "max_length", said->max_length, HFM__NO_INT, 1);
   int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, 0);
+  out->sized_by_files = max_new > 0 ? !said->max_new_tokens : most > 0 && !said->max_length;
   if (max_new > 0) most = HFM__MIN(prompt_length + max_new, INT32_MAX);
   else if (most < 0) most = HFM__MIN(prompt_length + DEFAULT_NEW, positions);
   if (min_new >= 0) least = prompt_length + min_new;
@@ -33350,8 +34570,8 @@ HFM__PRIVATE hfm_result hfm__generation_decoder_start(const hfm_config *config, 
                                                       hfm_token_ids *out, hfm_error *error) {
   static const char key[] = "decoder_start_token_id";
   hfm__generation_reader r = hfm__generation_reads(config, arena, error);
-  *out = hfm__generation_ids(&r, key, said->decoder_start_token_id);
-  if (r.result == HFM_OK && !out->count) *out = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids());
+  *out = hfm__generation_ids(&r, key, said->decoder_start_token_id, HFM__MOST_IDS);
+  if (r.result == HFM_OK && !out->count) *out = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_IDS);
   if (r.result != HFM_OK) return r.result;
   if (!out->count)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
@@ -33376,7 +34596,6 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
   hfm__generation_reader r = hfm__generation_reads(config, arena, error);
   memset(out, 0, sizeof *out);
-  r.result = hfm__generation_refuse(config, error);
   hfm__generation_lengths(&r, said, prompt_length, out);
   out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, any);
   out->do_sample = hfm__generation_switch(&r, "do_sample", said->do_sample);
@@ -33384,9 +34603,12 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   out->num_beams = HFM__MAX(hfm__generation_int(&r, "num_beams", said->num_beams, 1, 1), 1);
   out->num_return_sequences =
       HFM__MAX(hfm__generation_int(&r, "num_return_sequences", said->num_return_sequences, 1, 1), 1);
+  out->sized_by_files |= (out->num_beams > 1 && !said->num_beams) ||
+                         (out->num_return_sequences > 1 && !said->num_return_sequences);
   out->length_penalty = hfm__generation_number(&r, "length_penalty", said->length_penalty, 1, -any, any);
   out->prompt_lookup_num_tokens = HFM__MAX(
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
+  out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
   out->max_matching_ngram_size =
       hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT, 1);
   if (out->max_matching_ngram_size < 0) out->max_matching_ngram_size = 2;
@@ -33403,14 +34625,15 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   out->typical_p = hfm__generation_number(&r, "typical_p", said->typical_p, 1, above_0, 1);
   out->epsilon_cutoff = hfm__generation_number(&r, "epsilon_cutoff", said->epsilon_cutoff, 0, 0, below_1);
   out->eta_cutoff = hfm__generation_number(&r, "eta_cutoff", said->eta_cutoff, 0, 0, below_1);
-  out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id);
+  out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id, HFM__MOST_ENDS);
   out->pad = hfm__generation_id(&r, "pad_token_id", said->pad_token_id);
-  out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id);
+  out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id, HFM__MOST_ENDS);
+  /* how old files of BART say it */
   if (!said->forced_bos_token_id.count && hfm__generation_switch(&r, "force_bos_token_to_be_generated", 0))
-    out->forced_bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids()); /* how old files of BART say it */
-  out->forced_eos = hfm__generation_ids(&r, "forced_eos_token_id", said->forced_eos_token_id);
-  out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens);
-  out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens);
+    out->forced_bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_ENDS);
+  out->forced_eos = hfm__generation_ids(&r, "forced_eos_token_id", said->forced_eos_token_id, HFM__MOST_ENDS);
+  out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens, HFM__MOST_IDS);
+  out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens, HFM__MOST_IDS);
   hfm__generation_bad_words(&r, said, out);
   if (out->pad < 0 && out->eos.count) out->pad = out->eos.data[0];
   if (r.result == HFM_OK) r.result = hfm__generation_conflicts(out, error);
@@ -34024,6 +35247,7 @@ typedef struct hfm__prompt {
   uint8_t *mask;          /* [count, length]: which of them count */
   int64_t *positions;     /* [count, length]; NULL: the model counts by itself */
   int32_t is_masked;      /* 1: the model is given the mask */
+  int64_t vocab_size;     /* of these, and of what is generated */
   int32_t started;        /* tokens that stand before the caller's: decoder_start_token_id, or none */
   int64_t source_length;  /* of the encoded texts; 0: the model has no encoder */
   int64_t *source_ids;    /* [count, source_length]; NULL: they are encoded already, in the session's cache */
@@ -34200,11 +35424,39 @@ HFM__PRIVATE hfm_result hfm__prompt_positions(const hfm_inputs *inputs, hfm__pro
   return HFM_OK;
 }
 
+/* ---- The vocabulary ---- */
+
+/* The width of the logits that a forward gives; 0: it gives none. */
+HFM__PRIVATE int64_t hfm__logits_width(const hfm__graph *g) {
+  for (size_t i = 0; i < g->output_count; i++) {
+    const hfm__value *v = &g->values[g->outputs[i].value];
+    if (g->outputs[i].kind == HFM__OUT_logits) return g->dims[v->shape[v->rank - 1].id].value;
+  }
+  return 0;
+}
+
+/* How many tokens there are to choose from, which may be other ones than an encoder reads: what a forward says, one
+   that the session has, or one that is traced for that. */
+HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, int64_t *size, hfm_error *error) {
+  const hfm__request request = hfm__usual_request(session->model);
+  hfm__graph graph;
+  hfm_result result;
+  for (const hfm__program *p = session->programs; p; p = p->next) {
+    *size = hfm__logits_width(&p->graph);
+    if (*size) return HFM_OK;
+  }
+  memset(&graph, 0, sizeof graph);
+  result = hfm__trace(session->model, &request, &graph, error);
+  if (result == HFM_OK) *size = hfm__logits_width(&graph);
+  hfm__graph_free(&graph);
+  return result;
+}
+
 /* ---- In two steps: how to generate depends on how long the prompts are, and what counts on how to generate ---- */
 
 HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_inputs *inputs,
-                                          const hfm_generation_config *said, int64_t vocab_size, hfm__arena *arena,
-                                          hfm__prompt *p, hfm_error *error) {
+                                          const hfm_generation_config *said, hfm__arena *arena, hfm__prompt *p,
+                                          hfm_error *error) {
   const hfm_model *model = session->model;
   const hfm_tensor *ids = &inputs->input_ids, *decoder_ids = &inputs->decoder_input_ids;
   const int is_cached = inputs->use_cache && session->cache.source && decoder_ids->data;
@@ -34217,17 +35469,18 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
                      "encoder",
                      model->architecture);
   result = hfm__prompt_known(model, p, inputs, error);
+  if (result == HFM_OK) result = hfm__prompt_vocabulary(session, &p->vocab_size, error);
   if (result == HFM_OK && (ids->data || !is_cached))
-    result = hfm__prompt_ids(inputs, HFM__IN_input_ids, vocab_size, error);
+    result = hfm__prompt_ids(inputs, HFM__IN_input_ids, hfm_config_get_int(model->config, "vocab_size", 0), error);
   if (result == HFM_OK && decoder_ids->data)
-    result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, vocab_size, error);
+    result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, p->vocab_size, error);
   if (result != HFM_OK) return result;
   p->count = ids->data ? ids->shape[0] : decoder_ids->shape[0];
   if (decoder_ids->data && decoder_ids->shape[0] != p->count)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
                      "decoder_input_ids has %i prompts, but input_ids has %i", decoder_ids->shape[0], p->count);
   if (hfm__prompt_encodes(p)) {
-    result = hfm__generation_decoder_start(model->config, said, p->count, vocab_size, arena, &start, error);
+    result = hfm__generation_decoder_start(model->config, said, p->count, p->vocab_size, arena, &start, error);
     if (result == HFM_OK) result = hfm__prompt_source(session, inputs, p, arena, error);
   }
   return result == HFM_OK ? hfm__prompt_tokens(inputs, start, p, arena, error) : result;
@@ -34568,16 +35821,33 @@ HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   g->steps.inputs.logits_to_keep = hfm__prompt_encodes(&g->prompt) ? 0 : (int32_t)g->steps.most_fed;
 }
 
+/* What is kept of one prompt's texts and scores until the end, but for output_scores. */
+HFM__PRIVATE uint64_t hfm__generation_kept(const hfm_generation *g) {
+  enum { OF_TEXT = 2, OF_BEAM = 10 }; /* arrays of ids: as they are and as they are given; 4 sets and their indices */
+  const uint64_t texts = (uint64_t)(g->rows / g->prompt.count) * (uint64_t)g->options.max_length;
+  const uint64_t scores = (uint64_t)(g->group * g->vocab_size);
+  if (g->group == 1) return texts * (OF_TEXT * sizeof(int64_t) + 1) + scores * sizeof(float);
+  return texts * (OF_BEAM * sizeof(int64_t) + 1) + scores * (sizeof(float) + sizeof(double)) +
+         (uint64_t)g->beams.candidate_count * (sizeof(hfm__candidate) + sizeof(int64_t) + sizeof(float));
+}
+
 /* What can't be for these prompts and this vocabulary. */
 HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error *error) {
   enum { MOST_IDS = 1 << 27, MOST_SCORES = 1 << 28 }; /* of all texts, of a prompt's beams: a gigabyte of each */
   const hfm__generation_options *o = &g->options;
+  const uint64_t limit = g->session->model->ctx.limits.max_structure_bytes;
   if (g->rows > MOST_IDS / o->max_length || o->num_beams > MOST_SCORES / g->vocab_size)
     return hfm__fail(error, HFM_E_CONFIG_LIMIT, NULL, "max_length", 0,
                      "%i texts of max_length %i (num_beams %i, num_return_sequences %i, %i prompts) are too many: at "
                      "most %d ids in all, and %d scores of a prompt's beams",
                      g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompt.count, (int)MOST_IDS,
                      (int)MOST_SCORES);
+  if (o->sized_by_files && hfm__generation_kept(g) > limit)
+    return hfm__fail(error, HFM_E_CONFIG_LIMIT, g->session->model->config->file, "max_length", 0,
+                     "the model's files ask for texts of max_length %i (num_beams %i, num_return_sequences %i), which "
+                     "take %u bytes of memory, but may take at most %u: options.limits.max_structure_bytes. Say "
+                     "max_new_tokens and num_beams in the call",
+                     o->max_length, o->num_beams, o->num_return_sequences, hfm__generation_kept(g), limit);
   if (o->prompt_lookup_num_tokens && g->prompt.count > 1)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
                      "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompt.count);
@@ -34605,9 +35875,9 @@ HFM__PRIVATE void hfm__generation_start(hfm_generation *g) {
 
 HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   const hfm_model *model = g->session->model;
-  hfm_result result;
-  g->vocab_size = hfm_config_get_int(model->config, "vocab_size", 0);
-  result = hfm__prompt_begin(g->session, inputs, &g->said, g->vocab_size, &g->arena, &g->prompt, error);
+  hfm_result result = hfm__generation_refuse(model->config, error);
+  if (result == HFM_OK) result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
+  g->vocab_size = g->prompt.vocab_size;
   if (result == HFM_OK)
     result = hfm__generation_resolve(model->config, &g->said, g->prompt.length, g->vocab_size, &g->arena, &g->options,
                                      error);
@@ -34927,6 +36197,140 @@ HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inpu
 }
 /* ==== end src/run/generate.c ==== */
 #endif
+/* ==== begin src/run/check.c ==== */
+/* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
+
+/* A configuration (tokenizer_config.json, ...) is an object and may hold Python's NaN; any other JSON file
+   (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
+HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
+  const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
+  hfm__json_reader reader;
+  int32_t kind;
+  char *text;
+  size_t size;
+  hfm_result result = hfm__file_load(ctx, path, is_config ? ctx->limits.max_config_bytes : ctx->limits.max_index_bytes,
+                                     &text, &size, error);
+  if (result != HFM_OK) return result;
+  hfm__json_begin(&reader, &ctx->mem, path, text, size, 0, is_config ? HFM__JSON_NONFINITE : 0, error);
+  kind = hfm__json_next(&reader);
+  if (kind != HFM__JSON_FAILED && kind != HFM__JSON_OBJECT && is_config)
+    result = hfm__json_not_object(path, kind, reader.value.text, reader.value.size, error);
+  else if (!hfm__json_skip(&reader, kind) || hfm__json_next(&reader) == HFM__JSON_FAILED)
+    result = reader.result;
+  hfm__json_end(&reader);
+  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  return result;
+}
+
+/* A generation_config.json's options have their types and lie in their ranges, also together, whatever the model's
+   vocabulary is. That other libraries know more options says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_generation(hfm_config *config, const char *path, const char *text, size_t size,
+                                              hfm_error *error) {
+  hfm_result result = hfm__json_parse(&config->generation, &config->ctx.mem, path, text, size, HFM__JSON_NONFINITE,
+                                      error);
+  if (result == HFM_OK) result = hfm__json_need_object(&config->generation, path, error);
+#if HFM__HAS_GENERATION
+  if (result == HFM_OK) {
+    hfm_generation_config nothing;
+    hfm__generation_options options;
+    hfm__arena arena;
+    hfm_error reason;
+    memset(&nothing, 0, sizeof nothing);
+    memset(&arena, 0, sizeof arena);
+    hfm__clear_error(&reason);
+    arena.mem = config->ctx.mem;
+    result = hfm__generation_resolve(config, &nothing, 0, INT64_MAX, &arena, &options, &reason);
+    hfm__arena_free(&arena);
+    if (result != HFM_OK && !reason.file[0]) /* as if the call had said it */
+      return hfm__fail(error, reason.item, path, reason.what, 0, "%s", reason.message);
+    if (error) *error = reason;
+  }
+#endif
+  return result;
+}
+
+/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
+   Which weights there are says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_model_config(hfm_model *model, const hfm_options *services, hfm_error *error) {
+  hfm_result result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
+    result = hfm__model_describe(model, services, 0, error);
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {
+  const int generates = hfm__equal(hfm__file_part(path), "generation_config.json");
+  hfm_options services;
+  hfm_model *model;
+  char *text;
+  size_t size;
+  hfm_result result;
+  memset(&services, 0, sizeof services);
+  if (options) {
+    services.allocator = options->allocator;
+    services.io = options->io;
+    services.limits = options->limits;
+  }
+  result = hfm__model_new(&services, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
+  if (result == HFM_OK)
+    result = hfm__config_create(&model->ctx, path, generates ? "{}" : text, generates ? 2 : size, &model->config,
+                                error);
+  if (result == HFM_OK)
+    result = generates ? hfm__check_generation(model->config, path, text, size, error)
+                       : hfm__check_model_config(model, &services, error);
+  hfm__free(&model->ctx.mem, text, (uint64_t)size + 1);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
+  hfm_model_free(model);
+  return result;
+}
+
+/* An index, and every shard that it names. */
+HFM__PRIVATE hfm_result hfm__check_index(const hfm__context *ctx, const char *path, const char *extension,
+                                         const hfm_options *options, hfm_error *error) {
+  const size_t before = (size_t)(hfm__file_part(path) - path); /* the directory, its separator included */
+  hfm__checkpoint checkpoint;
+  char *dir = hfm__join_path(&ctx->mem, path, "");
+  hfm_result result;
+  if (!dir) return hfm__fail_memory(error, "a directory name", 0);
+  dir[before] = 0;
+  result = hfm__checkpoint_open_index(ctx, dir, path, extension, options, &checkpoint, error);
+  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
+  hfm__free(&ctx->mem, dir, (uint64_t)strlen(path) + 1);
+  return result;
+}
+
+HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *path, const hfm_options *options,
+                                           hfm_error *error) {
+  const char *name = hfm__file_part(path);
+  hfm__checkpoint checkpoint;
+  hfm_result result;
+  if (hfm__ends_with(name, ".json")) {
+    if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
+    if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
+    if (hfm__equal(name, "config.json") || hfm__equal(name, "generation_config.json"))
+      return hfm__check_config(path, options, error);
+    return hfm__check_json(ctx, path, error);
+  }
+  result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);
+  if (result == HFM_OK) hfm__checkpoint_close(&checkpoint);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_check_file(const char *path, const hfm_options *options, hfm_error *error) {
+  hfm__context ctx;
+  hfm__budget budget;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (!path) return hfm__fail_null(error, "path");
+  result = hfm__context_init(options, &ctx, error);
+  if (result != HFM_OK) return result;
+  hfm__budget_begin(&budget, &ctx, 0);
+  return hfm__budget_verdict(&ctx, hfm__check_by_name(&ctx, path, options, error), path, error);
+}
+/* ==== end src/run/check.c ==== */
 
 #endif /* HFMODEL_IMPLEMENTATION */
 

@@ -156,7 +156,8 @@ typedef struct hfm_limits {
   uint64_t max_header_bytes; /* a safetensors header, a pickle, GGUF's metadata and table (default 100,000,000) */
   uint64_t max_new_bytes;    /* newly initialised parameters, all together (default 256 MiB; not for random_weights) */
   uint64_t max_structure_bytes; /* memory that reading a model's files, or one file, may take beyond their size, not
-                                   counting weights that can't be used where they lie (default 64 MiB) */
+                                   counting weights that can't be used where they lie; and what hfm_generate keeps of a
+                                   prompt, where the files say how much that is (default 64 MiB) */
 } hfm_limits;
 
 /* ---- Configuration ------------------------------------------------------------------------------------------ */

@@ -69,6 +69,7 @@
 #include "graph/builder.h"
 #include "graph/register.c"
 #include "graph/trace.c"
+#include "graph/attend.c"
 #include "graph/fuse.c"
 #include "graph/plan.c"
 
@@ -159,7 +160,6 @@
 #include "run/session.c"
 #include "run/session_cache.c"
 #include "run/estimate.c"
-#include "run/check.c"
 #include "run/contents.c"
 #include "run/helpers.c"
 #if HFM__HAS_GENERATION
@@ -171,5 +171,6 @@
 #include "run/steps.c"
 #include "run/generate.c"
 #endif
+#include "run/check.c"
 
 #endif /* HFMODEL_IMPLEMENTATION */

@@ -13,12 +13,10 @@
 #include "hfmodel.h"
 
 #include "bench/operand.h"
+#include "bench/peaks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 enum { MAX_CASES = 256, MAX_ROUNDS = 64 };
 enum { UNIT_FLOPS = 0, UNIT_BYTES = 1, UNIT_PAIRS = 2, UNIT_ELEMENTS = 3, PEAKS = 3 }; /* elements have no peak */
@@ -40,11 +38,9 @@ typedef struct bench_case {
 static struct {
   hfm__cpu cpu, pairs; /* pairs: where bf16 is multiplied as such */
   hfm__packing packing;
-  hfm__pool *pool;
+  machine_peaks peaks; /* with the threads, and cold weights in its arena */
   hfm__worker workers[64];
   int32_t threads;
-  uint8_t *arena; /* cold weights */
-  uint64_t arena_bytes;
   uint64_t serial;
   double least[PEAKS], most[PEAKS]; /* of each peak that was measured */
 } bench;
@@ -52,98 +48,8 @@ static struct {
 static bench_case cases[MAX_CASES];
 static int case_count;
 
-static double seconds(void) { return (double)hfm__clock_ns() * 1e-9; }
-
-/* ---- Peaks ---- */
-
-enum { FMA_ROUNDS = 300000 };
-static double fma_work; /* flops of one chunk */
-
-/* Independent multiply-adds in registers; ctx is not NULL: of pairs of bf16. */
-static void fma_chunk(void *ctx, int64_t chunk, int32_t worker) {
-  long n = FMA_ROUNDS;
-#if HFM__X86 && (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
-#define TIMES12(X) X("0") X("1") X("2") X("3") X("4") X("5") X("6") X("7") X("8") X("9") X("10") X("11")
-#define DOT(i) "vdpbf16ps %%zmm14, %%zmm15, %%zmm" i "\n"
-#define ZMM(i) "vfmadd231ps %%zmm14, %%zmm15, %%zmm" i "\n"
-#define YMM(i) "vfmadd231ps %%ymm14, %%ymm15, %%ymm" i "\n"
-#define XMM(i) "mulps %%xmm14, %%xmm13\naddps %%xmm13, %%xmm" i "\n"
-#define PEAK_LOOP(zero, body, end) \
-  __asm__ volatile(zero ".p2align 5\n1:\n" TIMES12(body) "dec %0\njnz 1b\n" end \
-                   : "+r"(n)::"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
-                     "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc")
-  double width = 4;
-  if (ctx) {
-    width = 32;
-    PEAK_LOOP("vzeroall\n", DOT, "vzeroupper\n");
-  } else if (bench.cpu.isa >= HFM_ISA_AVX512) {
-    width = 16;
-    PEAK_LOOP("vzeroall\n", ZMM, "vzeroupper\n");
-  } else if (bench.cpu.isa >= HFM_ISA_AVX2) {
-    width = 8;
-    PEAK_LOOP("vzeroall\n", YMM, "vzeroupper\n");
-  } else {
-    PEAK_LOOP("xorps %%xmm14, %%xmm14\nxorps %%xmm13, %%xmm13\n", XMM, "");
-  }
-  if (worker == 0) fma_work = FMA_ROUNDS * 24.0 * width;
-#else
-  float a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-  volatile float one = 1.0f;
-  int j;
-  for (; n > 0; n--)
-    for (j = 0; j < 8; j++) a[j] = a[j] * one + one;
-  one = a[0];
-  if (worker == 0) fma_work = FMA_ROUNDS * 16.0;
-  (void)ctx;
-#endif
-  (void)chunk;
-}
-
-/* Flops per second of all threads together. */
-static double fma_peak(int dot) {
-  double best = 0;
-  int round;
-  for (round = 0; round < 3; round++) {
-    double t = seconds();
-    (void)hfm__pool_run(bench.pool, fma_chunk, dot ? &bench : NULL, 0, bench.threads, 0);
-    t = seconds() - t;
-    best = HFM__MAX(best, fma_work * bench.threads / t);
-  }
-  return best;
-}
-
-static volatile uint64_t read_sink;
-
-/* Fetches every line of its share of the window, in four streams. */
-static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
-  const uint8_t *p = (const uint8_t *)ctx + chunk * (2 << 20);
-  const size_t quarter = (2 << 20) / 4;
-  size_t i;
-  uint64_t x = 0;
-  (void)worker;
-  for (i = 0; i < quarter; i += 64) {
-    const uint8_t *q = p + i;
-    x ^= *(const uint64_t *)(const void *)q ^ *(const uint64_t *)(const void *)(q + quarter);
-    x ^= *(const uint64_t *)(const void *)(q + 2 * quarter) ^ *(const uint64_t *)(const void *)(q + 3 * quarter);
-  }
-  read_sink = read_sink ^ x;
-}
-
-/* Bytes per second of all threads together, over a window that moves so that no cache helps. */
-static double read_peak(void) {
-  static uint64_t at;
-  const uint64_t window = bench.arena_bytes / 4;
-  double t;
-  if (at + window > bench.arena_bytes) at = 0;
-  t = seconds();
-  (void)hfm__pool_run(bench.pool, read_chunk, bench.arena + at, 0, (int64_t)(window >> 21), 0);
-  t = seconds() - t;
-  at += window;
-  return (double)window / t;
-}
-
 static double peak_now(int unit) {
-  const double peak = unit == UNIT_BYTES ? read_peak() : fma_peak(unit == UNIT_PAIRS);
+  const double peak = unit == UNIT_BYTES ? read_peak(&bench.peaks) : fma_peak(&bench.peaks, unit == UNIT_PAIRS);
   bench.most[unit] = HFM__MAX(bench.most[unit], peak);
   bench.least[unit] = bench.least[unit] > 0 ? HFM__MIN(bench.least[unit], peak) : peak;
   return peak;
@@ -160,13 +66,13 @@ static void run_op(bench_case *c) {
   int32_t i;
   c->args.serial = ++bench.serial;
   for (i = 0; i < bench.threads; i++) bench.workers[i].tag = 0;
-  (void)hfm__pool_run(bench.pool, run_chunk, c, 0, hfm__cpu_ops[c->op].chunks(&c->args), 0);
+  (void)hfm__pool_run(bench.peaks.pool, run_chunk, c, 0, hfm__cpu_ops[c->op].chunks(&c->args), 0);
 }
 
 /* One product with the next copy of the weight. */
 static void run_linear(bench_case *c) {
-  const uint64_t copies = (bench.arena_bytes - (1 << 20)) / c->weight_bytes;
-  uint8_t *weight = bench.arena + (uint64_t)(c->turn++) % copies * c->weight_bytes;
+  const uint64_t copies = (bench.peaks.arena_bytes - (1 << 20)) / c->weight_bytes;
+  uint8_t *weight = bench.peaks.arena + (uint64_t)(c->turn++) % copies * c->weight_bytes;
   c->args.in[1].data = weight;
   if (c->kept) c->args.in[1].weight->panels->data = weight;
   run_op(c);
@@ -199,18 +105,19 @@ static bench_case *add_case(int op, int unit, double work, void (*run)(bench_cas
 static void add_linear(int64_t m, int64_t n, int64_t k, int32_t dtype, int32_t kept, int dot, float *x, float *y) {
   const double size = dtype == HFM_F32 ? 4 : 2;
   const int32_t nr = bench.cpu.kernels->nr;
-  const double work = m == 1 ? (double)(n * k) * size : 2.0 * (double)(m * n * k);
-  bench_case *c = add_case(HFM__OP_linear, m == 1 ? UNIT_BYTES : dot ? UNIT_PAIRS : UNIT_FLOPS, work, run_linear);
+  const int few = m <= HFM__FEW_ROWS;
+  const double work = few ? (double)(n * k) * size : 2.0 * (double)(m * n * k);
+  bench_case *c = add_case(HFM__OP_linear, few ? UNIT_BYTES : dot ? UNIT_PAIRS : UNIT_FLOPS, work, run_linear);
   snprintf(c->name, sizeof c->name, "linear %s%s %ldx%ld M=%ld %s", hfm_dtype_name(dtype), dot ? " products" : "",
            (long)n, (long)k, (long)m,
-           m == 1 ? "rows"
+           few ? "rows"
            : kept ? "kept"
                   : "per call");
   if (dot) c->args.cpu = &bench.pairs;
   c->kept = kept;
   c->weight_bytes = (uint64_t)((n + nr - 1) / nr * nr * k) * (uint64_t)size;
   c->args.in[0] = operand(x, HFM_F32, 2, m, k, 0, 0);
-  c->args.in[1] = operand(bench.arena, dtype, 2, n, k, 0, 0);
+  c->args.in[1] = operand(bench.peaks.arena, dtype, 2, n, k, 0, 0);
   c->args.out[0] = operand(y, HFM_F32, 2, m, n, 0, 0);
   if (kept) { /* panels that are ready; run_linear points them at one copy after the other */
     const int64_t count = hfm__panel_count(n, nr);
@@ -281,7 +188,7 @@ static void add_rows(const char *name, int op, int32_t activation, int64_t rows,
 
 static void add_all_cases(void) {
   static const int64_t shapes[][2] = {{768, 768}, {3072, 768}, {768, 3072}};
-  static const int64_t ms[] = {1, 8, 16, 32, 128, 512};
+  static const int64_t ms[] = {1, 4, 8, 16, 32, 128, 512};
   static const int32_t types[] = {HFM_F32, HFM_BF16, HFM_F16};
   float *x = floats(512 * 3072), *y = floats(512 * 3072);
   size_t s, m, t;
@@ -289,9 +196,9 @@ static void add_all_cases(void) {
   for (t = 0; t < HFM__COUNT(types); t++)
     for (m = 0; m < HFM__COUNT(ms); m++)
       for (s = 0; s < HFM__COUNT(shapes); s++)
-        for (kept = ms[m] > 1; kept >= 0; kept--)
+        for (kept = ms[m] > HFM__FEW_ROWS; kept >= 0; kept--)
           add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, 0, x, y);
-  for (m = 1; m < HFM__COUNT(ms) && bench.cpu.isa == HFM_ISA_AVX512_BF16; m++)
+  for (m = 2; m < HFM__COUNT(ms) && bench.cpu.isa == HFM_ISA_AVX512_BF16; m++)
     for (s = 0; s < HFM__COUNT(shapes); s++)
       for (kept = 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], HFM_BF16, kept, 1, x, y);
   add_attention(128, 0, HFM_ATTN_SDPA);
@@ -415,28 +322,6 @@ static void report(int rounds, int json) {
   else if (bench.threads == 1) report_elementwise(rounds);
 }
 
-static uint8_t *cold_memory(uint64_t size) {
-  uint8_t *p;
-  uint64_t i, r = 88172645463325252u;
-#if defined(__linux__)
-  p = (uint8_t *)mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == (uint8_t *)MAP_FAILED) exit(1);
-  (void)madvise(p, (size_t)size, MADV_HUGEPAGE);
-#else
-  p = (uint8_t *)malloc((size_t)size);
-  if (!p) exit(1);
-#endif
-  for (i = 0; i < size; i += 4) { /* small normal numbers, as f32 and as two 16-bit floats */
-    uint32_t bits;
-    r ^= r << 13;
-    r ^= r >> 7;
-    r ^= r << 17;
-    bits = ((uint32_t)r & 0x83ff83ffu) | 0x3c003c00u;
-    memcpy(p + i, &bits, sizeof bits);
-  }
-  return p;
-}
-
 static int32_t isa_from_name(const char *name) {
   int32_t isa;
   for (isa = HFM_ISA_SCALAR; isa <= HFM_ISA_WASM_SIMD128; isa++)
@@ -471,9 +356,10 @@ int main(int argc, char **argv) {
   bench.cpu.packing = &bench.packing;
   bench.pairs = bench.cpu;
   bench.pairs.dot_bf16 = 1;
-  bench.pool = hfm__pool_create(&mem, bench.threads, 1, NULL);
-  bench.arena_bytes = (uint64_t)256 << 20;
-  bench.arena = cold_memory(bench.arena_bytes);
+  bench.peaks.pool = hfm__pool_create(&mem, bench.threads, 1, NULL);
+  bench.peaks.isa = bench.cpu.isa;
+  bench.peaks.arena_bytes = (uint64_t)256 << 20;
+  bench.peaks.arena = cold_memory(bench.peaks.arena_bytes);
   add_all_cases();
   for (i = 0, round = 0; i < case_count; i++)
     if (wanted(cases[i].name, argv + 1, filters)) cases[round++] = cases[i];
@@ -492,6 +378,6 @@ int main(int argc, char **argv) {
     for (i = 0; i < case_count; i++) sample(&cases[i], round);
   }
   report(rounds, json);
-  hfm__pool_free(bench.pool);
+  hfm__pool_free(bench.peaks.pool);
   return 0;
 }

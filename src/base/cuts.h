@@ -112,11 +112,17 @@
 #else
 #define HFM__FOR_ROWS(row)
 #endif
-#if defined(HFM__WITH_ROBERTA)
+#if defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_BART)
 #define HFM__WITH_PADDED_POSITIONS
 #define HFM__FOR_PADDED_POSITIONS(row) row
 #else
 #define HFM__FOR_PADDED_POSITIONS(row)
+#endif
+#if defined(HFM__WITH_BART)
+#define HFM__WITH_SINUSOIDS
+#define HFM__FOR_SINUSOIDS(row) row
+#else
+#define HFM__FOR_SINUSOIDS(row)
 #endif
 #if defined(HFM__WITH_OPT) || defined(HFM__WITH_BLOOM) || defined(HFM__WITH_FALCON)
 #define HFM__WITH_MASK_POSITIONS

@@ -88,7 +88,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
 
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
-  return p->panel + n / HFM__STRIP * HFM__STRIP * p->k + n % HFM__STRIP;
+  return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
 }
 
 /* k0 .. k1 - 1 of each row. Squares of W by W are turned in registers; what does not fill a square goes one by one. */
@@ -139,7 +139,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
 
-/* ---- One row ---- */
+/* ---- A few rows ---- */
 
 /* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
    is 16 wide, or a single element: then nothing is left over. */
@@ -148,7 +148,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x;
+  const float *x = g->x[0];
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -199,14 +199,76 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   }
 }
 
+/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
+   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
+   of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
+                                                       int64_t later) {
+  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
+  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, v;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > r ? r : 0]; \
+  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+#define HFM__ADD_PRODUCTS(r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    c0##r = hfm__v_float_fma(x, p0, c0##r); \
+    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
+    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
+    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
+    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+  }
+#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
+  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += step) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
+    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
+    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
+    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
+    if (four) {
+      hfm__v_prefetch(next + (i + apart) * size);
+      hfm__v_prefetch(next + (i + apart * 2) * size);
+      hfm__v_prefetch(next + (i + apart * 3) * size);
+    }
+    hfm__v_prefetch(next + i * size);
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (v = 0; v < (four ? 4 : 1); v++) {
+    for (r = 0; r < g->m; r++) {
+      float sum = sums[v][r];
+      for (i = end; i < k; i++)
+        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
+      g->out[r * g->ldo + row + v * g->apart] = sum;
+    }
+  }
+}
+
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
-  if (g->apart > 0 && g->fetch)
+  int64_t row, stream;
+  if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
+        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  } else if (g->apart > 0 && g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  else if (g->apart > 0)
+  } else if (g->apart > 0) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
-  else
+  } else {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+  }
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {

@@ -2,6 +2,7 @@
    One list gives the table's fields, each tier's table, and what tests and benchmarks walk over. Kernels know plain
    memory only: no operands, no weights, no threads. */
 
+enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
@@ -33,16 +34,18 @@ typedef struct hfm__ahead {
   int64_t bytes, gap;
 } hfm__ahead;
 
-/* One row of x times weight rows: a dot product each, in one order for every row. Rows 0 .. rows - 1 of `weight`,
-   and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a core
-   busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
+/* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
+   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
+   core busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
-  const float *x;
+  int64_t m;          /* rows of x: 1 to FEW_ROWS */
+  const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  int32_t fetch;
-  float *out;         /* as the weight's rows */
+  int32_t fetch;      /* only with one row of x */
+  float *out;         /* [m][ldo], as the weight's rows */
+  int64_t ldo;
 } hfm__gemv;
 
 /* Makes a panel of f32, of strips [k][STRIP], from n (<= NR) rows of weight [n][ld], or columns of [k][ld] if
@@ -53,12 +56,23 @@ typedef struct hfm__pack {
   int32_t transposed;
   int64_t ld, n, k;
   float *panel;
+  int64_t apart; /* floats from strip to strip; in a panel of these rows alone k * STRIP */
 } hfm__pack;
 
-/* A block of query rows of one head against one tile of keys. The tile's scores become weights exp(score - maximum);
-   out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
+/* Where one head of the keys or values of a tile lies: in pages of HFM__PAGE positions. A page of keys is strips [head]
+   [STRIP] of positions; one of values is strips [HFM__PAGE][STRIP] of the head. The i-th page of the tile begins at
+   element page[i] * apart, or i * apart without `page`. */
+typedef struct hfm__pages_of_head {
+  const void *data;
+  const int32_t *page;
+  int64_t apart;
+} hfm__pages_of_head;
+
+/* A block of query rows of one head against one tile of keys, which begins a page. The tile's scores become weights
+   exp(score - maximum); out accumulates weights times values and is rescaled when a later tile has a larger maximum. */
 typedef struct hfm__attention {
   int64_t rows, row0;     /* query rows of this block, and the index of the first among `queries` */
+  int32_t heads;          /* 1: the rows are heads that share their keys, all of query row0 */
   int64_t queries, keys;  /* S and T: query i and key j are aligned at i + T - S = j */
   int64_t first;          /* keys before this one are no more; no query sees them */
   int64_t head;           /* floats in a head */
@@ -70,8 +84,9 @@ typedef struct hfm__attention {
   int64_t ldb;            /* 0: one for all rows */
   const float *q;         /* [rows][ldq] */
   int64_t ldq;
-  const float *k_panels;  /* [ceil(tile / NR)], each of strips [head][STRIP] */
-  const float *v_panels;  /* [ceil(head / NR)], each of strips [tile][STRIP] */
+  hfm__pages_of_head k, v;
+  int32_t dtype;          /* of k and v */
+  float *wide;            /* scratch for 16-bit ones: NR * max(head, HFM__PAGE) */
   const float *mask;      /* [tile], 0 or -FLT_MAX; NULL: every key counts */
   int64_t kept0, kept1;   /* no key of the tile outside of these counts */
   int32_t eager;          /* fully masked rows are uniform over all keys (else zero); one tile only */

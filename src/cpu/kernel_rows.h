@@ -52,13 +52,14 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 /* f16 or bf16 to f32 */
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
   const uint16_t *from = (const uint16_t *)src;
-  int64_t i = 0;
+  const int64_t whole = n - n % HFM__W;
+  int64_t i;
   if (dtype == HFM_BF16) {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
   } else {
-    for (; i + HFM__W <= n; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
+    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
   }
 }
 

@@ -1,23 +1,27 @@
 /* ==== cpu/ops_attention (private): attention and rotary ===========================================================
-   A chunk is a block of query rows of one head. Keys and values of that head are packed into the worker's scratch and
-   stay there for its next chunks of the same head (or of another query head that shares it). sdpa and eager take all
-   keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length. Keys and values
-   from a cache may begin with a later position than 0; tiles are those of all positions all the same. */
+   A chunk is a block of query rows of one head; or, where there is one query only, of the heads that share their keys.
+   Keys and values of that head are packed, as pages, into the worker's scratch and stay there for its next chunks of
+   the same head (or of another query head that shares it); those that come in pages from a cache are read where they
+   lie. sdpa and eager take all keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow
+   with the length. Keys and values from a cache may begin with a later position than 0; tiles are those of all
+   positions all the same. */
 
 enum { HFM__FLASH_TILE = 2048 };
 enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
 
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, first, keys, groups; /* keys [first, keys); query heads for each key head */
-  int64_t tile, blocks;
-  uint64_t k_bytes, v_bytes, mask_bytes, score_bytes, state_bytes;
+  int64_t tile, together, blocks; /* heads whose rows are cut into `blocks` chunks together */
+  int64_t k_page, v_page;         /* floats of a packed page */
+  int32_t dtype;                  /* of keys and values where the kernel takes them in place; 0: they are packed */
+  uint64_t k_bytes, v_bytes, wide_bytes, mask_bytes, score_bytes, state_bytes;
 } hfm__attention_plan;
 
 HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   const hfm__operand *q = &a->in[0], *k = &a->in[1];
   const int64_t nr = a->cpu->kernels->nr, mr = a->cpu->kernels->mr;
   hfm__attention_plan p;
-  int64_t rows, padded, held;
+  int64_t rows, padded, pages, held;
   p.batch = q->shape[0];
   p.queries = q->shape[1];
   p.heads = q->shape[2];
@@ -27,61 +31,83 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   p.keys = p.first + held;
   p.groups = k->shape[2] > 0 ? p.heads / k->shape[2] : 1;
   p.tile = a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 ? HFM__MIN(held, (int64_t)HFM__FLASH_TILE) : held;
-  rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
-  rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
-  p.blocks = (p.queries + rows - 1) / rows;
+  p.together = p.queries == 1 ? p.groups : 1;
+  if (p.together > 1) {
+    p.blocks = (p.together + mr - 1) / mr;
+  } else {
+    rows = 2500000 / (HFM__MAX(held, 1) * HFM__MAX(p.head, 1)) / mr * mr;
+    rows = HFM__MAX(rows, a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2 && held > p.tile ? 16 * mr : mr);
+    p.blocks = (p.queries + rows - 1) / rows;
+  }
+  p.dtype = 0;
+  if (HFM__HAS_STATES && k->pages && (k->dtype == HFM_F32 || p.queries <= mr)) p.dtype = k->dtype;
   padded = (p.tile + nr - 1) / nr * nr;
-  p.k_bytes = hfm__aligned((uint64_t)(padded * p.head) * sizeof(float));
-  p.v_bytes = hfm__aligned((uint64_t)((p.head + nr - 1) / nr * nr * p.tile) * sizeof(float));
+  pages = (p.tile + HFM__PAGE - 1) / HFM__PAGE;
+  p.k_page = HFM__PAGE * p.head;
+  p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
+  p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
+  p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
+  p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, (int64_t)HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
-  p.state_bytes = hfm__aligned((uint64_t)p.queries * 2 * sizeof(float));
+  p.state_bytes = hfm__aligned((uint64_t)HFM__MAX(p.queries, p.groups) * 2 * sizeof(float));
   return p;
 }
 
 HFM__PRIVATE int64_t hfm__attention_chunks(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return p.batch * p.heads * p.blocks;
+  return p.batch * (p.heads / p.together) * p.blocks;
 }
 
 HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes +
-         p.state_bytes;
+  return hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t)) + p.k_bytes + p.v_bytes + p.wide_bytes + p.mask_bytes +
+         p.score_bytes + p.state_bytes;
 }
 
-HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
-                                      int64_t key0, int64_t tile, float *k_panels, float *v_panels) {
-  const hfm__operand *k = &a->in[1], *v = &a->in[2];
-  const int64_t nr = a->cpu->kernels->nr;
-  const float *keys, *values;
-  int64_t j;
+/* Keys or values of one head as pages of f32, from those of `tile` positions that begin a page. */
+HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand *x, int values, int64_t batch,
+                                      int64_t head, int64_t key0, int64_t tile, int64_t page, float *to) {
+  const int64_t nr = a->cpu->kernels->nr, size = x->shape[3];
+  const float *from = (const float *)x->data + batch * x->stride[0] + key0 * x->stride[1] + head * x->stride[2];
+  int64_t i, j;
   hfm__pack job;
-  if (HFM__HAS_STATES && k->pages) {
-    hfm__unpage(a->cpu, k, v, batch, head, key0 - k->first, tile, k_panels, v_panels);
-    return;
-  }
-  keys = (const float *)k->data + batch * k->stride[0] + key0 * k->stride[1] + head * k->stride[2];
-  values = (const float *)v->data + batch * v->stride[0] + key0 * v->stride[1] + head * v->stride[2];
   job.dtype = HFM_F32;
-  for (j = 0; j < tile; j += nr) {
-    job.weight = keys + j * k->stride[1];
-    job.transposed = 0;
-    job.ld = k->stride[1];
-    job.n = HFM__MIN(nr, tile - j);
-    job.k = p->head;
-    job.panel = k_panels + j * p->head;
-    a->cpu->kernels->pack(&job);
+  job.transposed = values;
+  job.ld = x->stride[1];
+  job.apart = (values ? (int64_t)HFM__PAGE : size) * a->cpu->kernels->strip;
+  for (i = 0; i < tile; i += HFM__PAGE, to += page) {
+    const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
+    job.k = values ? positions : size;
+    for (j = 0; j < (values ? size : positions); j += nr) {
+      job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
+      job.n = HFM__MIN(nr, (values ? size : positions) - j);
+      job.panel = to + j * (values ? (int64_t)HFM__PAGE : size);
+      a->cpu->kernels->pack(&job);
+    }
   }
-  for (j = 0; j < p->head; j += nr) {
-    job.weight = values + j;
-    job.transposed = 1;
-    job.ld = v->stride[1];
-    job.n = HFM__MIN(nr, p->head - j);
-    job.k = tile;
-    job.panel = v_panels + j * tile;
-    a->cpu->kernels->pack(&job);
+}
+
+/* Where the kernel finds keys or values of a tile; unless they are there already they are made ready for it. */
+HFM__PRIVATE hfm__pages_of_head hfm__attention_pages(const hfm__op_args *a, const hfm__attention_plan *p, int values,
+                                                     int64_t batch, int64_t head, int64_t key0, int64_t tile,
+                                                     int is_packed, float *scratch) {
+  const hfm__operand *x = &a->in[values ? 2 : 1];
+  const int64_t page = values ? p->v_page : p->k_page;
+  hfm__pages_of_head packed;
+  packed.data = scratch;
+  packed.page = NULL;
+  packed.apart = page;
+  if (HFM__HAS_STATES && x->pages) {
+    const hfm__pages_of_head pages = hfm__pages_in_place(x, batch, key0 - x->first, head);
+    if (p->dtype) return pages;
+    packed.apart = x->stride[2];
+    if (!is_packed)
+      hfm__pages_widen(a->cpu, x->dtype, &pages, (tile + HFM__PAGE - 1) / HFM__PAGE, packed.apart, scratch);
+  } else if (!is_packed) {
+    hfm__attention_pack(a, x, values, batch, head, key0, tile, page, scratch);
   }
+  return packed;
 }
 
 /* What to add to the scores of a tile: in[3] says which keys to keep, or which segment each token belongs to. Those
@@ -115,21 +141,24 @@ HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t 
   return at;
 }
 
-/* Some rows of one head, all of one segment. */
+/* Some rows that share their keys, all of one segment: queries row0 .. of one head, or heads head .. of one query. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
   const hfm__attention_plan p = *plan;
   const hfm__operand *q = &a->in[0], *keep = &a->in[3], *out = &a->out[0], *probabilities = &a->out[1];
-  const int64_t segment = hfm__segment_of(keep, batch, row0);
-  const float *bias = hfm__attention_bias(&a->in[4], batch, head, row0);
+  const int64_t segment = hfm__segment_of(keep, batch, row0), shared = head / p.groups;
+  const int32_t axis = p.together > 1 ? 2 : 1; /* along which the rows lie */
+  const hfm__operand *bias = &a->in[4];
+  const float *biases = hfm__attention_bias(bias, batch, head, row0);
   int64_t *held = (int64_t *)(void *)worker->scratch;
   uint8_t *at = worker->scratch + hfm__aligned(HFM__ATTENTION_HELD * sizeof(int64_t));
-  float *k_panels = (float *)(void *)at, *v_panels = (float *)(void *)(at + p.k_bytes);
-  float *mask = (float *)(void *)(at + p.k_bytes + p.v_bytes);
+  float *keys = (float *)(void *)at, *values = (float *)(void *)(at += p.k_bytes);
+  float *mask;
   hfm__attention t;
   memset(&t, 0, sizeof t);
   t.rows = rows;
   t.row0 = row0;
+  t.heads = p.together > 1;
   t.queries = p.queries;
   t.first = p.first;
   t.keys = p.keys;
@@ -138,20 +167,21 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
   t.softcap = a->attrs->softcap;
-  t.ldb = a->in[4].shape[2] > 1 ? a->in[4].stride[2] : 0;
+  t.ldb = bias->shape[3 - axis] > 1 ? bias->stride[3 - axis] : 0; /* [B, H, S, T], the others [B, S, H, D] */
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
-  t.ldq = q->stride[1];
-  t.k_panels = k_panels;
-  t.v_panels = v_panels;
-  t.mask = a->in[3].data ? mask : NULL;
+  t.ldq = q->stride[axis];
+  t.dtype = p.dtype ? p.dtype : HFM_F32;
+  t.wide = (float *)(void *)(at += p.v_bytes);
+  mask = (float *)(void *)(at += p.wide_bytes);
+  t.mask = keep->data ? mask : NULL;
   t.eager = a->attrs->implementation == HFM_ATTN_EAGER;
   if (probabilities->data)
     t.probabilities = (float *)probabilities->data + ((batch * p.heads + head) * p.queries + row0) * p.keys;
-  t.scores = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes);
-  t.maximum = (float *)(void *)(at + p.k_bytes + p.v_bytes + p.mask_bytes + p.score_bytes);
+  t.scores = (float *)(void *)(at += p.mask_bytes);
+  t.maximum = (float *)(void *)(at + p.score_bytes);
   t.total = t.maximum + rows;
   t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
-  t.ldo = out->stride[1];
+  t.ldo = out->stride[axis];
   if (p.keys == p.first) {
     int64_t r;
     for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));
@@ -161,16 +191,17 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
     t.tile = p.keys - t.key0;
     if (a->attrs->implementation == HFM_ATTN_FLASH_ATTENTION_2)
       t.tile = HFM__MIN(t.tile, HFM__FLASH_TILE - t.key0 % HFM__FLASH_TILE);
-    t.bias = bias ? bias + t.key0 : NULL;
-    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == head / p.groups && held[2] == t.key0;
-    if (!packed) hfm__attention_pack(a, &p, batch, head / p.groups, t.key0, t.tile, k_panels, v_panels);
+    t.bias = biases ? biases + t.key0 : NULL;
+    const int packed = worker->tag == a->serial && held[0] == batch && held[1] == shared && held[2] == t.key0;
+    t.k = hfm__attention_pages(a, &p, 0, batch, shared, t.key0, t.tile, packed, keys);
+    t.v = hfm__attention_pages(a, &p, 1, batch, shared, t.key0, t.tile, packed, values);
     if (keep->data && (!packed || held[3] != segment))
       hfm__attention_mask(keep, batch, t.key0, t.tile, segment, mask, held + 4);
     t.kept0 = keep->data ? held[4] : 0;
     t.kept1 = keep->data ? held[5] : t.tile;
     worker->tag = a->serial;
     held[0] = batch;
-    held[1] = head / p.groups;
+    held[1] = shared;
     held[2] = t.key0;
     held[3] = segment;
     a->cpu->kernels->attention(&t);
@@ -179,9 +210,14 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
 
 HFM__PRIVATE void hfm__attention_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__attention_plan p = hfm__plan_attention(a);
-  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % p.heads, batch = chunk / p.blocks / p.heads;
-  const int64_t end = p.queries * (block + 1) / p.blocks;
-  int64_t row = p.queries * block / p.blocks;
+  const int64_t sets = p.heads / p.together, lines = p.together > 1 ? p.together : p.queries;
+  const int64_t block = chunk % p.blocks, head = chunk / p.blocks % sets * p.together, batch = chunk / p.blocks / sets;
+  const int64_t end = lines * (block + 1) / p.blocks;
+  int64_t row = lines * block / p.blocks;
+  if (p.together > 1) {
+    hfm__attention_rows(a, &p, batch, head + row, 0, end - row, worker);
+    return;
+  }
   while (row < end) {
     const int64_t first = row++, segment = hfm__segment_of(&a->in[3], batch, first);
     while (row < end && hfm__segment_of(&a->in[3], batch, row) == segment) row++;

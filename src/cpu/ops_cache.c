@@ -1,6 +1,6 @@
 /* ==== cpu/ops_cache (private): keys and values in pages ===========================================================
    A page holds HFM__PAGE positions of every head, laid out as attention multiplies them: keys as strips [head][strip]
-   of positions, values as strips [HFM__PAGE][strip] of the head. So a page of f32 is a piece of an attention tile. */
+   of positions, values as strips [HFM__PAGE][strip] of the head. So attention reads a page as it lies. */
 
 /* Elements of one head in a page. The last strip of values may be wider than the head. */
 HFM__PRIVATE int64_t hfm__page_head(const hfm__kernels *kernels, int32_t values, int64_t head) {
@@ -16,20 +16,20 @@ HFM__PRIVATE int64_t hfm__page_element(const hfm__kernels *kernels, int32_t valu
                 : slot / strip * strip * head + d * strip + slot % strip;
 }
 
-/* One head of one position, to (or, with `back`, from) its place in a page. */
-HFM__PRIVATE void hfm__page_move(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
-                                 hfm_dtype dtype, float *x, int back) {
-  int64_t d;
-  for (d = 0; d < head; d++) {
-    const int64_t at = hfm__page_element(kernels, values, head, slot, d);
+/* One head of one position into its place in a page. */
+HFM__PRIVATE void hfm__page_put(const hfm__kernels *kernels, int32_t values, int64_t head, int64_t slot, void *page,
+                                hfm_dtype dtype, const float *x) {
+  const int64_t strip = kernels->strip, run = values ? strip : head, apart = values ? 1 : strip;
+  int64_t first, i;
+  for (first = 0; first < head; first += run) {
+    const int64_t at = hfm__page_element(kernels, values, head, slot, first), n = HFM__MIN(run, head - first);
     if (dtype == HFM_F32) {
-      float *place = (float *)page + at;
-      if (back) x[d] = *place;
-      else *place = x[d];
+      float *to = (float *)page + at;
+      for (i = 0; i < n; i++) to[i * apart] = x[first + i];
     } else {
-      uint16_t *place = (uint16_t *)page + at;
-      if (back) x[d] = dtype == HFM_F16 ? hfm__f16_to_f32(*place) : hfm__bf16_to_f32(*place);
-      else *place = dtype == HFM_F16 ? hfm__f32_to_f16(x[d]) : hfm__f32_to_bf16(x[d]);
+      uint16_t *to = (uint16_t *)page + at;
+      for (i = 0; i < n; i++)
+        to[i * apart] = dtype == HFM_F16 ? hfm__f32_to_f16(x[first + i]) : hfm__f32_to_bf16(x[first + i]);
     }
   }
 }
@@ -60,31 +60,29 @@ HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__wor
   (void)worker;
   for (r = chunk * step; r < end; r++) {
     const int64_t b = r / length, s = r % length, at = state->shape[1] - length + s;
-    float *from = (float *)x->data + b * x->stride[0] + s * x->stride[1];
+    const float *from = (const float *)x->data + b * x->stride[0] + s * x->stride[1];
     for (h = 0; h < x->shape[2]; h++)
-      hfm__page_move(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
-                     state->dtype, from + h * x->stride[2], 0);
+      hfm__page_put(a->cpu->kernels, a->attrs->transposed, x->shape[3], at % HFM__PAGE, hfm__page_of(state, b, at, h),
+                    state->dtype, from + h * x->stride[2]);
   }
 }
 
 /* ---- What attention reads ---- */
 
-/* Copies `n` elements as f32. */
-HFM__PRIVATE void hfm__page_copy(const hfm__cpu *cpu, hfm_dtype dtype, const uint8_t *from, float *to, int64_t n) {
-  if (dtype == HFM_F32) memcpy(to, from, (size_t)n * sizeof(float));
-  else cpu->kernels->widen(dtype, from, to, n);
+/* One head of row b, from the page on that begins with position `first + i`. */
+HFM__PRIVATE hfm__pages_of_head hfm__pages_in_place(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
+  hfm__pages_of_head pages;
+  pages.data = (const uint8_t *)state->data + head * state->stride[2] * (hfm_dtype_bits(state->dtype) / 8);
+  pages.page = state->pages + b * state->stride[0] + i / HFM__PAGE;
+  pages.apart = state->stride[1];
+  return pages;
 }
 
-/* The panels of `tile` keys and values from the i-th position of the states on, which begins a page. */
-HFM__PRIVATE void hfm__unpage(const hfm__cpu *cpu, const hfm__operand *k, const hfm__operand *v, int64_t batch,
-                              int64_t head, int64_t i, int64_t tile, float *k_panels, float *v_panels) {
-  const int64_t size = k->shape[3], strip = cpu->kernels->strip, bytes = hfm_dtype_bits(k->dtype) / 8;
-  int64_t done, s;
-  for (done = 0; done < tile; done += HFM__PAGE) {
-    const int64_t n = HFM__MIN((int64_t)HFM__PAGE, tile - done);
-    const uint8_t *keys = hfm__page_of(k, batch, i + done, head), *values = hfm__page_of(v, batch, i + done, head);
-    hfm__page_copy(cpu, k->dtype, keys, k_panels + done * size, (n + strip - 1) / strip * strip * size);
-    for (s = 0; s < size; s += strip)
-      hfm__page_copy(cpu, v->dtype, values + s * HFM__PAGE * bytes, v_panels + s * tile + done * strip, n * strip);
-  }
+/* `count` 16-bit pages as f32, one behind the other. */
+HFM__PRIVATE void hfm__pages_widen(const hfm__cpu *cpu, hfm_dtype dtype, const hfm__pages_of_head *pages,
+                                   int64_t count, int64_t elements, float *to) {
+  int64_t i;
+  for (i = 0; i < count; i++)
+    cpu->kernels->widen(dtype, (const uint16_t *)pages->data + pages->page[i] * pages->apart, to + i * elements,
+                        elements);
 }

@@ -182,6 +182,7 @@ HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts
   job.dtype = p->in_pairs ? HFM_F32 : p->dtype;
   job.transposed = 0;
   job.ld = job.k = p->depth;
+  job.apart = p->depth * kernels->strip;
   for (i = first; i < last; i += nr) {
     job.weight = piece + i * size;
     job.n = HFM__MIN(nr, last - i);
@@ -239,7 +240,9 @@ HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__exper
   const int64_t matrix = chunk / p->groups, slot = matrix / p->parts, part = matrix % p->parts;
   hfm__op_args linear = *a;
   hfm__product product;
+  const float *row;
   memset(&product, 0, sizeof product);
+  product.m = 1;
   product.n = p->rows;
   product.k = p->k;
   product.dtype = p->dtype;
@@ -247,7 +250,8 @@ HFM__PRIVATE void hfm__experts_run_token(const hfm__op_args *a, const hfm__exper
   linear.in[1].data = (void *)(uintptr_t)hfm__expert_piece(a, p, slot, part);
   linear.in[2].data = linear.in[3].data = NULL;
   linear.out[0].data = (float *)a->out[0].data + matrix * p->rows;
-  hfm__run_one_row(&linear, &product, hfm__expert_input(a, p, slot), chunk % p->groups);
+  row = hfm__expert_input(a, p, slot);
+  hfm__run_few_rows(&linear, &product, &row, chunk % p->groups);
 }
 
 HFM__PRIVATE void hfm__experts_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {

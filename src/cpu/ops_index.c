@@ -51,22 +51,18 @@ HFM__PRIVATE float hfm__alibi_slope(int64_t head, int64_t heads) {
   return (float)hfm__exact_pow((double)base, (double)(head < n ? head + 1 : 2 * (head - n) + 1));
 }
 
-HFM__PRIVATE float hfm__maybe_bf16(float x, int32_t round) {
-  return round ? hfm__bf16_to_f32(hfm__f32_to_bf16(x)) : x;
-}
-
 HFM__PRIVATE void hfm__alibi_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__operand *positions = &a->in[0];
   const int64_t heads = a->out[0].shape[1], keys = positions->shape[1], head = chunk % heads;
   const int64_t *row = (const int64_t *)positions->data + chunk / heads * positions->stride[0];
-  const int32_t round = a->attrs->rounded_bf16;
-  const float slope = hfm__maybe_bf16(hfm__alibi_slope(head, heads), round);
+  const hfm_dtype dtype = a->attrs->rounded;
+  const float slope = hfm__rounded(dtype, (double)hfm__alibi_slope(head, heads));
   float *to = (float *)a->out[0].data + chunk * keys;
   int64_t s;
   (void)worker;
   for (s = 0; s < keys; s++) {
-    const float position = hfm__maybe_bf16((float)row[s * positions->stride[1]], round);
-    to[s] = hfm__maybe_bf16(slope * position, round) * a->attrs->scale;
+    const float position = hfm__rounded(dtype, (double)(float)row[s * positions->stride[1]]);
+    to[s] = hfm__rounded(dtype, (double)(float)(slope * position)) * a->attrs->scale;
   }
 }
 
@@ -145,8 +141,9 @@ HFM__PRIVATE void hfm__shift_right_run(const hfm__op_args *a, int64_t chunk, hfm
   (void)worker;
   for (b = 0; b < ids->shape[0]; b++) {
     const int64_t *row = (const int64_t *)ids->data + b * ids->stride[0];
-    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1];
-    to[0] = a->attrs->pad;
+    int64_t *to = (int64_t *)a->out[0].data + b * ids->shape[1], real = 0;
+    for (s = 0; s < ids->shape[1] && a->attrs->wrapped; s++) real += row[s * ids->stride[1]] != a->attrs->pad;
+    to[0] = real ? row[(real - 1) * ids->stride[1]] : a->attrs->pad;
     for (s = 1; s < ids->shape[1]; s++) to[s] = row[(s - 1) * ids->stride[1]];
   }
 }
@@ -167,7 +164,7 @@ HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__w
   }
 }
 
-/* ---- Rotation angles: products in float as in torch, cosines and sines of them in double ---- */
+/* ---- Angles: products of positions and frequencies in float as in torch, sines and cosines of them in double ---- */
 
 enum { HFM__ANGLES_AT_ONCE = 1024 };
 
@@ -176,30 +173,59 @@ HFM__PRIVATE int64_t hfm__angle_step(const hfm__op_args *a) {
   return HFM__MAX(1, HFM__ANGLES_AT_ONCE / HFM__MAX(a->in[1].shape[0], 1));
 }
 
-HFM__PRIVATE int64_t hfm__rope_angles_chunks(const hfm__op_args *a) {
+HFM__PRIVATE int64_t hfm__angle_chunks(const hfm__op_args *a) {
   const int64_t step = hfm__angle_step(a);
   return (a->in[0].shape[0] * a->in[0].shape[1] + step - 1) / step;
 }
 
+/* The row-th of all positions. */
+HFM__PRIVATE int64_t hfm__angle_position(const hfm__operand *positions, int64_t row) {
+  const int64_t length = positions->shape[1], at = row / length * positions->stride[0];
+  return ((const int64_t *)positions->data)[at + row % length * positions->stride[1]];
+}
+
+/* A position times the j-th frequency. */
+HFM__PRIVATE void hfm__angle(const hfm__op_args *a, int64_t position, int64_t j, double *sine, double *cosine) {
+  float frequency;
+  hfm__copy_row(a, &a->in[1], j * a->in[1].stride[0], 1, &frequency, 1);
+  hfm__sine_cosine((float)position * frequency, sine, cosine);
+}
+
 HFM__PRIVATE void hfm__rope_angles_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
-  const hfm__operand *positions = &a->in[0], *frequencies = &a->in[1];
-  const int64_t half = frequencies->shape[0], length = positions->shape[1], step = hfm__angle_step(a);
-  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * length);
+  const hfm__operand *positions = &a->in[0];
+  const int64_t half = a->in[1].shape[0], step = hfm__angle_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * positions->shape[1]);
   const float scale = a->attrs->scale;
   int64_t r, j;
   (void)worker;
   for (r = chunk * step; r < end; r++) {
-    const int64_t *at =
-        (const int64_t *)positions->data + r / length * positions->stride[0] + r % length * positions->stride[1];
+    const int64_t position = hfm__angle_position(positions, r);
     float *to = (float *)a->out[0].data + r * 2 * half;
     for (j = 0; j < half; j++) {
-      float frequency;
       double sine, cosine;
-      hfm__copy_row(a, frequencies, j * frequencies->stride[0], 1, &frequency, 1);
-      hfm__sine_cosine((float)*at * frequency, &sine, &cosine);
+      hfm__angle(a, position, j, &sine, &cosine);
       to[j] = (float)cosine * scale;
       to[half + j] = (float)sine * scale;
     }
+  }
+}
+
+HFM__PRIVATE void hfm__sinusoids_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
+  const hfm__operand *positions = &a->in[0];
+  const int64_t half = a->in[1].shape[0], size = a->out[0].shape[2], step = hfm__angle_step(a);
+  const int64_t end = HFM__MIN((chunk + 1) * step, positions->shape[0] * positions->shape[1]);
+  int64_t r, j;
+  (void)worker;
+  for (r = chunk * step; r < end; r++) {
+    const int64_t position = hfm__angle_position(positions, r);
+    float *to = (float *)a->out[0].data + r * size;
+    for (j = 0; j < half; j++) {
+      double sine, cosine;
+      hfm__angle(a, position, j, &sine, &cosine);
+      to[j] = hfm__rounded(a->attrs->rounded, sine);
+      to[half + j] = hfm__rounded(a->attrs->rounded, cosine);
+    }
+    for (j = position == a->attrs->pad ? 0 : 2 * half; j < size; j++) to[j] = 0;
   }
 }
 
@@ -247,6 +273,8 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__copy_chunks hfm__row_chunks
 #define hfm__concat_chunks hfm__row_chunks
 #define hfm__weighted_sum_chunks hfm__row_chunks
+#define hfm__rope_angles_chunks hfm__angle_chunks
+#define hfm__sinusoids_chunks hfm__angle_chunks
 #define hfm__rope_frequencies_chunks hfm__one_chunk
 #define hfm__iota_chunks hfm__one_chunk
 #define hfm__padded_positions_chunks hfm__one_chunk
@@ -262,6 +290,7 @@ HFM__PRIVATE void hfm__rope_frequencies_run(const hfm__op_args *a, int64_t chunk
 #define hfm__mul_scratch hfm__no_scratch
 #define hfm__rotary_scratch hfm__no_scratch
 #define hfm__rope_angles_scratch hfm__no_scratch
+#define hfm__sinusoids_scratch hfm__no_scratch
 #define hfm__rope_frequencies_scratch hfm__no_scratch
 #define hfm__iota_scratch hfm__no_scratch
 #define hfm__padded_positions_scratch hfm__no_scratch
@@ -291,6 +320,8 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__copy_chunks
 #undef hfm__concat_chunks
 #undef hfm__weighted_sum_chunks
+#undef hfm__rope_angles_chunks
+#undef hfm__sinusoids_chunks
 #undef hfm__rope_frequencies_chunks
 #undef hfm__iota_chunks
 #undef hfm__padded_positions_chunks
@@ -306,6 +337,7 @@ static const hfm__op_impl hfm__cpu_ops[HFM__OP_COUNT] = {
 #undef hfm__mul_scratch
 #undef hfm__rotary_scratch
 #undef hfm__rope_angles_scratch
+#undef hfm__sinusoids_scratch
 #undef hfm__rope_frequencies_scratch
 #undef hfm__iota_scratch
 #undef hfm__padded_positions_scratch

@@ -14,7 +14,7 @@ typedef struct hfm__product {
   int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
   int64_t at_once;                    /* panels that are used together: what stays in the second-level cache */
-  int64_t one_row;                    /* M is 1 and the weight [N, K]: dot products, `groups` parts of rows */
+  int64_t few_rows;                   /* of x, and the weight [N, K]: dot products, `groups` parts of its rows */
 } hfm__product;
 
 /* Rows of an operand: all dimensions but the last, flattened. */
@@ -58,11 +58,15 @@ HFM__PRIVATE void hfm__widened(const hfm__cpu *cpu, const hfm__operand *x, int64
 }
 
 /* How many pieces to cut work of `flops` and `bytes` of weights into: about 0.1 ms each, but 8 pieces of at least 20 us
-   for what is small, so that several threads have something to share. */
+   for what is small, so that several threads have something to share: an even number. */
 HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
   const int64_t us = 1 + (int64_t)(flops / 80000) + bytes / 20000;
-  return HFM__MAX(us / 100, HFM__MIN(8, us / 20));
+  const int64_t pieces = HFM__MAX(us / 100, HFM__MIN(8, us / 20));
+  return pieces > 1 ? pieces + pieces % 2 : pieces;
 }
+
+/* Are so many rows multiplied as one is? */
+HFM__PRIVATE int hfm__few_rows(const hfm__cpu *cpu, int64_t m) { return m <= HFM__FEW_ROWS && !cpu->batch_invariant; }
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
@@ -71,11 +75,11 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   p->panels = (p->n + nr - 1) / nr;
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
-  p->one_row = p->m == 1 && !p->transposed && !cpu->batch_invariant;
-  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->one_row ? p->n / 4 : p->panels));
+  p->few_rows = hfm__few_rows(cpu, p->m) && !p->transposed;
+  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->few_rows ? p->n / 4 : p->panels));
   p->row_blocks = 1;
   if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
-  else if (!p->one_row && pieces > p->panels)
+  else if (!p->few_rows && pieces > p->panels)
     p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, (p->m + mr - 1) / mr));
   if (p->m == 0 || p->n == 0) p->groups = 0;
 }
@@ -139,6 +143,7 @@ HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p
   job.n = HFM__MIN(nr, p->n - n0);
   job.k = p->k;
   job.panel = to;
+  job.apart = p->k * a->cpu->kernels->strip;
   a->cpu->kernels->pack(&job);
 }
 
@@ -244,46 +249,53 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   if (begun) hfm__panels_earn(cpu, hfm__clock_ns() - begun);
 }
 
-/* activation(out + bias) + residual for outputs first .. first + n - 1 of one row. */
-HFM__PRIVATE void hfm__finish_one_row(const hfm__op_args *a, int64_t first, int64_t n) {
-  float *out = (float *)a->out[0].data + first, bias[HFM__MAX_NR];
-  int64_t i;
-  for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
-    const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
-    hfm__widened(a->cpu, &a->in[2], first + i, part, bias);
-    a->cpu->kernels->add(out + i, bias, 0, out + i, part);
+/* activation(out + bias) + residual for outputs first .. first + n - 1 of each row. */
+HFM__PRIVATE void hfm__finish_few_rows(const hfm__op_args *a, const hfm__product *p, int64_t first, int64_t n) {
+  float bias[HFM__MAX_NR];
+  int64_t r, i;
+  for (r = 0; r < p->m; r++) {
+    float *out = (float *)a->out[0].data + r * p->n + first;
+    for (i = 0; i < n && a->in[2].data; i += HFM__MAX_NR) {
+      const int64_t part = HFM__MIN((int64_t)HFM__MAX_NR, n - i);
+      hfm__widened(a->cpu, &a->in[2], first + i, part, bias);
+      a->cpu->kernels->add(out + i, bias, 0, out + i, part);
+    }
+    if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);
+    if (a->in[3].data)
+      a->cpu->kernels->add(out, (const float *)a->in[3].data + hfm__row_offset(&a->in[3], r) + first, 0, out, n);
   }
-  if (a->attrs->activation) a->cpu->kernels->unary(a->attrs->activation, out, out, n);
-  if (a->in[3].data) a->cpu->kernels->add(out, (const float *)a->in[3].data + first, 0, out, n);
 }
 
-/* M = 1: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow each
-   other continue the same four streams; the last one takes the up to three rows that are over, too. */
-HFM__PRIVATE void hfm__run_one_row(const hfm__op_args *a, const hfm__product *p, const float *x, int64_t chunk) {
+/* Few rows: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow
+   each other continue the same four streams; the last one takes the up to three rows that are over, too. */
+HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p, const float *const *rows,
+                                    int64_t chunk) {
   const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
-  hfm__trial *trial = a->cpu->packing ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
+  hfm__trial *trial = a->cpu->packing && p->m == 1 ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
   uint64_t begun = 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
   g.k = p->k;
   g.apart = quarter;
-  g.x = x;
+  g.m = p->m;
+  for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
   g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
   g.out = (float *)a->out[0].data + first;
+  g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
   if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
-  for (i = 0; i < 4; i++) hfm__finish_one_row(a, i * quarter + first, g.rows);
+  for (i = 0; i < 4; i++) hfm__finish_few_rows(a, p, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;
   g.apart = 0;
   g.weight = (const uint8_t *)a->in[1].data + 4 * quarter * row_bytes;
   g.out = (float *)a->out[0].data + 4 * quarter;
   a->cpu->kernels->gemv(&g);
-  hfm__finish_one_row(a, 4 * quarter, g.rows);
+  hfm__finish_few_rows(a, p, 4 * quarter, g.rows);
 }
 
 /* ---- linear ---- */
@@ -296,7 +308,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
   p.n = a->out[0].shape[a->out[0].rank - 1];
   p.dtype = a->in[1].dtype;
   p.transposed = a->attrs->transposed;
-  p.in_pairs = (p.m > 1 || a->cpu->batch_invariant) && hfm__in_pairs(a->cpu, p.dtype, p.transposed, p.k);
+  p.in_pairs = !hfm__few_rows(a->cpu, p.m) && hfm__in_pairs(a->cpu, p.dtype, p.transposed, p.k);
   if (p.in_pairs) {
     p.dtype = HFM_F32;
     p.k /= 2;
@@ -308,7 +320,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
 HFM__PRIVATE int64_t hfm__linear_chunks(const hfm__op_args *a) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
-  hfm__panels_used(a->cpu, a->in[1].weight);
+  if (!p.few_rows) hfm__panels_used(a->cpu, a->in[1].weight);
   return p.groups * p.row_blocks;
 }
 
@@ -332,9 +344,15 @@ HFM__PRIVATE void hfm__linear_gather_pairs(const hfm__op_args *a, int64_t first,
 HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
-  if (p.one_row) hfm__run_one_row(a, &p, (const float *)a->in[0].data, chunk);
-  else hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
-                        chunk, worker);
+  if (p.few_rows) {
+    const float *rows[HFM__FEW_ROWS];
+    int64_t r;
+    for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
+    hfm__run_few_rows(a, &p, rows, chunk);
+  } else {
+    hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
+                     chunk, worker);
+  }
 }
 
 HFM__PRIVATE uint64_t hfm__linear_scratch(const hfm__op_args *a) {
@@ -359,7 +377,7 @@ HFM__PRIVATE hfm__product hfm__conv2d_product(const hfm__op_args *a) {
 
 HFM__PRIVATE int64_t hfm__conv2d_chunks(const hfm__op_args *a) {
   const hfm__product p = hfm__conv2d_product(a);
-  hfm__panels_used(a->cpu, a->in[1].weight);
+  if (!p.few_rows) hfm__panels_used(a->cpu, a->in[1].weight);
   return p.groups * p.row_blocks;
 }
 
@@ -392,10 +410,13 @@ HFM__PRIVATE void hfm__conv2d_gather(const hfm__op_args *a, int64_t first, int64
 
 HFM__PRIVATE void hfm__conv2d_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   const hfm__product p = hfm__conv2d_product(a);
-  if (p.one_row) {
-    float *row = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
-    hfm__conv2d_gather(a, 0, 1, row);
-    hfm__run_one_row(a, &p, row, chunk);
+  if (p.few_rows) {
+    float *gathered = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
+    const float *rows[HFM__FEW_ROWS];
+    int64_t r;
+    for (r = 0; r < p.m; r++) rows[r] = gathered + r * p.k;
+    hfm__conv2d_gather(a, 0, p.m, gathered);
+    hfm__run_few_rows(a, &p, rows, chunk);
   } else {
     hfm__run_product(a, &p, hfm__conv2d_gather, 0, chunk, worker);
   }

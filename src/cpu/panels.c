@@ -118,6 +118,7 @@ HFM__PRIVATE void hfm__panel_fill(const hfm__cpu *cpu, const struct hfm__panels 
     job.n = n;
     job.k = k;
     job.panel = (float *)(void *)panels->data + n0 * k;
+    job.apart = k * strip;
     cpu->kernels->pack(&job);
   } else {
     const uint16_t *from = (const uint16_t *)weight + n0 * column;

@@ -258,12 +258,24 @@ HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model)
   hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
 }
 
+/* In Transformers' words. */
+HFM__PRIVATE void hfm__bert_warn_of_head(hfm__builder *b, const hfm__bert_config *c) {
+  const int32_t causal = b->task == HFM_CAUSAL_LM;
+  if (!hfm__ok(b) || c->is_decoder == causal) return;
+  hfm__log(&b->config->ctx, HFM_LOG_WARNING, 0,
+           causal ? "If you want to use `%sLMHeadModel` as a standalone, add `is_decoder=True.`"
+                  : "If you want to use `%sForMaskedLM` make sure `config.is_decoder=False` for bi-directional "
+                    "self-attention.",
+           b->prefix);
+}
+
 HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
   const hfm__bert_config *c;
   hfm__par bias, tied_bias;
   if (!self) return NULL;
   c = &self->config;
+  hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "cls", "*OnlyMLMHead");
   hfm__begin(b, "predictions", "*LMPredictionHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);

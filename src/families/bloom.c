@@ -95,7 +95,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
   scores.scale = 1.0 / sqrt((double)(base->width / self->n_head));
   scores.keep = hfm__input_mask(b);
   scores.causal = base->is_causal;
-  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, 0);
+  scores.bias = hfm__alibi(b, hfm__positions_by_mask(b, 0), self->n_head, 1, HFM_F32);
   x = hfm__call(b, self->word_embeddings_layernorm, x);
   for (int64_t i = 0; i < self->n_layer && hfm__ok(b); i++) {
     hfm__hidden_state(b, x);

@@ -127,7 +127,7 @@ HFM__PRIVATE void hfm__falcon_split(hfm__builder *b, const hfm__falcon *self, hf
 HFM__PRIVATE hfm__val hfm__falcon_bias(hfm__builder *b, const hfm__falcon *self) {
   const double scale = 1.0 / sqrt((double)self->head_dim);
   const int32_t twice = hfm__attention_implementation(b) == HFM_ATTN_EAGER;
-  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, 1);
+  return hfm__alibi(b, hfm__positions_by_mask(b, 0), self->num_attention_heads, twice ? 2 * scale : scale, HFM_BF16);
 }
 
 HFM__PRIVATE hfm__val hfm__falcon_attention(hfm__builder *b, const hfm__falcon *self, int64_t index, hfm__val x,

@@ -74,7 +74,11 @@ static const hfm__arch hfm__archs[] = {
     {"mt5", "MT5", &hfm__mt5_config_class, &hfm__t5_family, &hfm__mt5_traits},
 #endif
 #ifdef HFM__WITH_BART
-    {"bart", "Bart", &hfm__bart_config_class, &hfm__bart_family, NULL},
+    {"bart", "Bart", &hfm__bart_config_class, &hfm__bart_family, &hfm__bart_itself},
+    {"mbart", "MBart", &hfm__mbart_config_class, &hfm__mbart_family, &hfm__mbart_traits},
+    {"marian", "Marian", &hfm__marian_config_class, &hfm__marian_family, &hfm__marian_traits},
+    {"pegasus", "Pegasus", &hfm__pegasus_config_class, &hfm__pegasus_family, &hfm__pegasus_traits},
+    {"m2m_100", "M2M100", &hfm__m2m_100_config_class, &hfm__pegasus_family, &hfm__m2m_100_traits},
 #endif
 #ifdef HFM__WITH_VIT
     {"vit", "ViT", &hfm__vit_config_class, &hfm__vit_family, &hfm__vit_itself},

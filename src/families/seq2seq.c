@@ -15,33 +15,45 @@ HFM__PRIVATE void hfm__encoder_output(hfm__builder *b, hfm__val encoded) {
   if (encoded.id) hfm__output(b, HFM__OUT_encoder_last_hidden_state, encoded);
 }
 
-/* The id that comes first where ids are shifted right. */
-HFM__PRIVATE int64_t hfm__decoder_start(hfm__builder *b, int64_t vocab_size) {
+/* What the decoder gets where the call gives it nothing: input_ids shifted right by one, after another id. */
+enum {
+  HFM__SHIFT_NONE,   /* it must be given something */
+  HFM__SHIFT_START,  /* after decoder_start_token_id */
+  HFM__SHIFT_WRAPPED /* after their last that is not padding: mBART's texts end with their language */
+};
+
+/* The id that comes first where ids are shifted right; or the padding id, where it is one of theirs. */
+HFM__PRIVATE int64_t hfm__shift_id(hfm__builder *b, int32_t shift, int64_t vocab_size) {
   int64_t id = 0;
   if (hfm__ok(b) && hfm__is_null(b, "pad_token_id"))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, "pad_token_id", 0,
                           "'pad_token_id' is needed to shift input_ids to the right, but is null or absent: give "
                           "decoder_input_ids instead");
+  if (shift == HFM__SHIFT_WRAPPED) return hfm__padding_id(b);
   if (hfm__ok(b))
     b->result = hfm__config_need_int(b->config, "decoder_start_token_id", 0, vocab_size - 1, &id, b->error);
   return id;
 }
 
-/* From the encoder to the decoder, and what the decoder's words are. Where the call gives it none, they are with
-   `shifts` input_ids shifted right by one, or an error. */
-HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shifts, hfm__mod words, int64_t vocab_size,
+/* From the encoder to the decoder, and what the decoder's words are. `shift`: HFM__SHIFT_... */
+HFM__PRIVATE hfm__val hfm__decoder_begin(hfm__builder *b, int32_t shift, hfm__mod words, int64_t vocab_size,
                                          int64_t hidden_size) {
   hfm__dim shape[2];
   hfm__attrs attrs;
   hfm__val ids;
   b->side = &hfm__decoder_side;
-  if (!shifts || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
+  if (!shift || !hfm__given(b, HFM__IN_input_ids) || hfm__given(b, HFM__IN_decoder_input_ids) ||
       hfm__given(b, HFM__IN_decoder_inputs_embeds))
     return hfm__word_embeddings(b, words, vocab_size, hidden_size);
   b->side = &hfm__shifted_side;
   memset(&attrs, 0, sizeof attrs);
-  attrs.pad = (int32_t)hfm__decoder_start(b, vocab_size);
+  attrs.pad = (int32_t)hfm__shift_id(b, shift, vocab_size);
+  attrs.wrapped = shift == HFM__SHIFT_WRAPPED;
   ids = hfm__input_ids(b, HFM__IN_input_ids, vocab_size, "vocab_size");
+  if (hfm__ok(b) && attrs.wrapped) {
+    b->graph->inputs[HFM__IN_input_ids].filler = attrs.pad;
+    b->graph->inputs[HFM__IN_input_ids].filler_name = "pad_token_id";
+  }
   shape[0] = hfm__dim_of(b, ids, 0);
   shape[1] = hfm__dim_of(b, ids, 1);
   return hfm__call(b, words,

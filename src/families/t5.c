@@ -254,12 +254,12 @@ HFM__PRIVATE hfm__val hfm__t5_encode(hfm__builder *b, const hfm__t5 *self) {
 }
 
 /* Encodes, unless an earlier call has left the text in the cache (then *encoded is no value), and decodes. */
-HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shifts, hfm__val *encoded) {
+HFM__PRIVATE hfm__val hfm__t5_model_forward(hfm__builder *b, const hfm__t5 *self, int32_t shift, hfm__val *encoded) {
   hfm__val x, mask;
   b->side = &hfm__encoder_side;
   *encoded = hfm__encodes(b) ? hfm__t5_encode(b, self) : hfm__no_value;
   mask = hfm__input_mask(b);
-  x = hfm__decoder_begin(b, shifts, self->decoder.embed_tokens, self->vocab_size, self->d_model);
+  x = hfm__decoder_begin(b, shift, self->decoder.embed_tokens, self->vocab_size, self->d_model);
   return hfm__t5_stack_forward(b, self, &self->decoder, x, *encoded, mask);
 }
 
@@ -273,7 +273,7 @@ HFM__PRIVATE void *hfm__t5_base_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_base_forward(hfm__builder *b, const void *model) {
   hfm__val encoded;
   hfm__output(b, HFM__OUT_last_hidden_state,
-              hfm__t5_model_forward(b, (const hfm__t5 *)model, 0, &encoded));
+              hfm__t5_model_forward(b, (const hfm__t5 *)model, HFM__SHIFT_NONE, &encoded));
   hfm__encoder_output(b, encoded);
 }
 
@@ -296,7 +296,7 @@ HFM__PRIVATE void *hfm__t5_generation_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_generation_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, 0, &encoded));
+  hfm__val encoded, x = hfm__kept_positions(b, hfm__t5_model_forward(b, self, HFM__SHIFT_NONE, &encoded));
   if (self->scales_outputs) x = hfm__scaled(b, x, 1 / sqrt((double)self->d_model));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->lm_head, x));
   hfm__encoder_output(b, encoded);
@@ -329,7 +329,7 @@ HFM__PRIVATE void *hfm__t5_question_init(hfm__builder *b) {
 HFM__PRIVATE void hfm__t5_question_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
   hfm__val encoded;
-  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, 1, &encoded)));
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded)));
   hfm__encoder_output(b, encoded);
 }
 
@@ -346,7 +346,7 @@ HFM__PRIVATE void *hfm__t5_sequence_init(hfm__builder *b) {
 }
 HFM__PRIVATE void hfm__t5_sequence_forward(hfm__builder *b, const void *model) {
   const hfm__t5 *self = (const hfm__t5 *)model;
-  hfm__val encoded, x = hfm__t5_model_forward(b, self, 1, &encoded);
+  hfm__val encoded, x = hfm__t5_model_forward(b, self, HFM__SHIFT_START, &encoded);
   hfm__sentence_outputs(b, &self->sentence, hfm__sentence_end(b, x, self->vocab_size));
   hfm__encoder_output(b, encoded);
 }

@@ -9,6 +9,7 @@ typedef struct hfm__checkpoint {
   hfm__file_tensor *tensors; /* sorted by name, unique */
   size_t count;
   size_t capacity; /* of `tensors` */
+  hfm_dtype first_float; /* of the first float tensor that Transformers sees in the first file; 0: there is none */
 } hfm__checkpoint;
 
 HFM__PRIVATE void hfm__checkpoint_close(hfm__checkpoint *ckpt) {
@@ -298,6 +299,16 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
 #endif
 }
 
+/* Of the file that was read first: safetensors are listed by name, a .bin in its own order. */
+HFM__PRIVATE hfm_dtype hfm__first_float(const hfm__tensor_list *list) {
+  const hfm__file_tensor *first = NULL;
+  if (list->first_float) return list->first_float;
+  for (size_t i = 0; i < list->count; i++)
+    if (hfm__is_float(list->items[i].dtype) && (!first || strcmp(list->items[i].name, first->name) < 0))
+      first = &list->items[i];
+  return first ? first->dtype : HFM_DTYPE_AUTO;
+}
+
 /* A shard that is not there: which tensor's, and who says so. */
 HFM__PRIVATE hfm_result hfm__shard_missing(const hfm__shard_index *index, uint32_t shard, const char *path,
                                            hfm_error *error) {
@@ -328,6 +339,7 @@ HFM__PRIVATE hfm_result hfm__checkpoint_read(const hfm__context *ctx, char *cons
     if (result == HFM_OK) hfm__budget_extend(ctx, ckpt->files[i].size);
     if (result == HFM_OK)
       result = hfm__budget_verdict(ctx, hfm__weights_read(&ckpt->files[i], i, &list, error), names[i], error);
+    if (i == 0) ckpt->first_float = hfm__first_float(&list);
   }
   if (result == HFM_OK) result = hfm__checkpoint_adopt(ckpt, &list, error);
   if (result == HFM_OK && index) result = hfm__check_mapped(ckpt, index, error);

@@ -28,6 +28,7 @@ typedef struct hfm__tensor_list {
   int32_t want_metadata;  /* texts are kept: a model has no use for them */
   hfm_metadata *metadata; /* of the file, in its order */
   size_t metadata_count, metadata_capacity;
+  hfm_dtype first_float;  /* of the first float tensor in a .bin's own order, which the table does not keep; else 0 */
   const char *format;     /* of the file that was read last, for hfm_contents; with GGUF's version and alignment */
   int32_t version;
   uint32_t alignment;

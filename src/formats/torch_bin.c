@@ -310,6 +310,7 @@ HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict)
   const void **sorted = (const void **)hfm__alloc(mem, sorted_bytes);
   hfm_result result = HFM_OK;
   hfm__torch_members m = hfm__torch_members_of(p, dict);
+  const hfm__torch_item *first_float = NULL;
   size_t count = 0;
   uint32_t key, value;
   if (room && (!items || !sorted)) result = hfm__fail_memory(t->error, "the table of tensors", item_bytes);
@@ -327,9 +328,16 @@ HFM__PRIVATE hfm_result hfm__torch_members_to_list(hfm__torch *t, uint32_t dict)
     }
   }
   if (count) hfm__sort(sorted, sorted + count, count, hfm__torch_item_order);
-  for (size_t i = 0; i < count && result == HFM_OK; i++)
-    if (i + 1 == count || hfm__torch_item_order(sorted[i], sorted[i + 1]) != 0)
-      result = hfm__torch_add(t, (const hfm__torch_item *)sorted[i]);
+  for (size_t i = 0; i < count && result == HFM_OK; i++) {
+    const hfm__torch_item *item = (const hfm__torch_item *)sorted[i];
+    const size_t at = t->list->count;
+    if (i + 1 < count && hfm__torch_item_order(item, sorted[i + 1]) == 0) continue;
+    result = hfm__torch_add(t, item);
+    if (result != HFM_OK || t->list->count == at || !hfm__is_float(t->list->items[at].dtype)) continue;
+    if (first_float && item > first_float) continue;
+    first_float = item;
+    t->list->first_float = t->list->items[at].dtype;
+  }
   hfm__free(mem, items, item_bytes);
   hfm__free(mem, (void *)sorted, sorted_bytes);
   return result;

@@ -38,6 +38,7 @@ typedef struct hfm__builder {
   const char *prefix; /* of torch class names: "Bert" for "*Layer" */
   const char *base;   /* attribute that holds the base model in models with a head: "bert" */
   const void *traits; /* the registry line's own: what sets this model type apart in its family */
+  hfm_task task;      /* the head's */
   hfm__tree *tree;
   /* Registering. Limits come from the files: what they hold, plus what may be newly initialised. */
   int32_t scope;

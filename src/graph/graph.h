@@ -121,6 +121,8 @@ typedef struct hfm__graph_input {
   const char *limit_reason; /* "the vocabulary", for the message */
   int64_t marker;           /* with marker_name: an id that each row has as often as the others, once at least */
   const char *marker_name;  /* NULL: there is none */
+  int64_t filler;           /* with filler_name: an id that no row consists of */
+  const char *filler_name;  /* NULL: there is none */
 } hfm__graph_input;
 
 typedef struct hfm__graph_output {

@@ -20,6 +20,8 @@
      rotary      x [B, S, H, D], angles [B or 1, S, 2, R/2] (cosines, then sines) -> [B, S, H, D]; halves rotated
      conv2d      x [B, C, H, W], weight [O, C, KH, KW], bias [O]? -> [B, OH, OW, O] (channels last)
      rope_angles positions i64 [B or 1, S], frequencies [R/2] -> [B or 1, S, 2, R/2], times attrs.scale
+     sinusoids   positions i64 [B or 1, S], frequencies [D/2] -> [B or 1, S, D]: sines, then cosines, then 0 where D is
+                 odd, each as attrs.rounded holds it; all zeros where the position is attrs.pad
      top_k       x [..., N] -> probabilities [..., K], i64 [..., K]: the K largest of softmax(x), attrs.count of them,
                  largest first (of equals the one that comes first), and where they are; with attrs.normalized divided
                  by their sum
@@ -34,14 +36,15 @@
      padded_positions  ids [B, S] -> i64 [B, S]: dims[0] + cumulative count of ids != pad, plus pad; pad where
                  id == pad
      kept_positions  keep [B, T] u8 -> i64 [B, T]: how many are kept before; attrs.pad where it is not kept
-     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (with rounded_bf16 all in
-                 bf16's precision), times attrs.scale
+     alibi       positions i64 [B or 1, T] -> [B or 1, H, 1, T]: times the slope of each head (slopes, positions and
+                 products as attrs.rounded holds them), times attrs.scale
      relative_bias  table [buckets, H] -> [1, H, S, T]: of the bucket of key j's distance from query dims[0] + i. Half
                  of the buckets are for single distances, half for ever wider ranges up to `window`; without `causal`
                  half of all are for keys that follow
      last_token  ids [B, S] -> i64 [B]: the rightmost position whose id != pad, or with `equal` == pad; 0 if there is
                  none
-     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad
+     shift_right ids [B, S] -> i64 [B, S]: each id one place later; first comes attrs.pad, or with `wrapped` the last id
+                 of as many as are not attrs.pad: where padding is on the right, the last that is none
      segments    positions i64 [B or 1, S] -> i64 [B or 1, S]: how often they did not just go on by 1, so far
      gather_rows x [B, S, D], index i64 [B] -> [B, D]
    Movement:
@@ -64,6 +67,7 @@
   HFM__FOR_ROPE(X(rotary, 2, 2, 1)) \
   HFM__FOR_IMAGES(X(conv2d, 2, 3, 1)) \
   HFM__FOR_ROPE(X(rope_angles, 2, 2, 1)) \
+  HFM__FOR_SINUSOIDS(X(sinusoids, 2, 2, 1)) \
   HFM__FOR_EXPERTS(X(top_k, 1, 1, 2)) \
   HFM__FOR_EXPERTS(X(experts, 3, 3, 1)) \
   HFM__FOR_EXPERTS(X(weighted_sum, 2, 2, 1)) \
@@ -144,13 +148,15 @@ typedef struct hfm__attrs {
   int32_t causal;                    /* attention, relative_bias */
   int32_t implementation;            /* attention: HFM_ATTN_EAGER, _SDPA or _FLASH_ATTENTION_2 */
   int32_t axis;                      /* concat, slice */
-  int32_t pad;                       /* padded_positions, last_token: the padding id; kept_positions: its position;
-                                        with `equal`, and of shift_right: an id */
+  int32_t pad;                       /* padded_positions, last_token, shift_right with `wrapped`: the padding id;
+                                        kept_positions, sinusoids: its position; with `equal`, and of shift_right: an
+                                        id */
   int32_t equal;                     /* last_token */
+  int32_t wrapped;                   /* shift_right */
   int32_t stride[2];                 /* conv2d: vertical, horizontal */
   int32_t padding[2];                /* conv2d: on both sides of each axis */
   int32_t first_row;                 /* embedding: the row of id 0 */
-  int32_t rounded_bf16;              /* alibi: slopes, positions and products are rounded to bf16 */
+  hfm_dtype rounded;                 /* alibi, sinusoids: whose precision values have; 0: float32's */
   int32_t count, normalized;         /* top_k */
   int32_t parts;                     /* experts: addresses for each */
   int64_t window;                    /* attention: 0 is unlimited; relative_bias: the distance of the last bucket */

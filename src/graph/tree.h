@@ -45,7 +45,8 @@ enum {
   HFM__INIT_ONES,
   HFM__INIT_NORMAL,
   HFM__INIT_TRUNCATED, /* normal, but what is not from -2 to 2 is drawn again (torch.nn.init.trunc_normal_) */
-  HFM__INIT_SINUSOIDAL /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+  HFM__INIT_SINUSOIDAL, /* row p, columns 2i and 2i + 1: sine and cosine of p / 10000^(2i / columns) */
+  HFM__INIT_SINUSOIDAL_HALVES /* the same, but all sines come before all cosines */
 };
 
 typedef struct hfm__parameter {

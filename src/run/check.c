@@ -1,6 +1,6 @@
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 
-/* A configuration (generation_config.json, ...) is an object and may hold Python's NaN; any other JSON file
+/* A configuration (tokenizer_config.json, ...) is an object and may hold Python's NaN; any other JSON file
    (tokenizer.json, vocab.json) is what RFC 8259 says, and may be larger. */
 HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *path, hfm_error *error) {
   const int is_config = hfm__ends_with(hfm__file_part(path), "config.json");
@@ -22,9 +22,44 @@ HFM__PRIVATE hfm_result hfm__check_json(const hfm__context *ctx, const char *pat
   return result;
 }
 
+/* A generation_config.json's options have their types and lie in their ranges, also together, whatever the model's
+   vocabulary is. That other libraries know more options says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_generation(hfm_config *config, const char *path, const char *text, size_t size,
+                                              hfm_error *error) {
+  hfm_result result = hfm__json_parse(&config->generation, &config->ctx.mem, path, text, size, HFM__JSON_NONFINITE,
+                                      error);
+  if (result == HFM_OK) result = hfm__json_need_object(&config->generation, path, error);
+#if HFM__HAS_GENERATION
+  if (result == HFM_OK) {
+    hfm_generation_config nothing;
+    hfm__generation_options options;
+    hfm__arena arena;
+    hfm_error reason;
+    memset(&nothing, 0, sizeof nothing);
+    memset(&arena, 0, sizeof arena);
+    hfm__clear_error(&reason);
+    arena.mem = config->ctx.mem;
+    result = hfm__generation_resolve(config, &nothing, 0, INT64_MAX, &arena, &options, &reason);
+    hfm__arena_free(&arena);
+    if (result != HFM_OK && !reason.file[0]) /* as if the call had said it */
+      return hfm__fail(error, reason.item, path, reason.what, 0, "%s", reason.message);
+    if (error) *error = reason;
+  }
+#endif
+  return result;
+}
+
 /* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
    Which weights there are says nothing here. */
+HFM__PRIVATE hfm_result hfm__check_model_config(hfm_model *model, const hfm_options *services, hfm_error *error) {
+  hfm_result result = hfm__config_check_types(model->config, error);
+  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
+    result = hfm__model_describe(model, services, 0, error);
+  return result;
+}
+
 HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {
+  const int generates = hfm__equal(hfm__file_part(path), "generation_config.json");
   hfm_options services;
   hfm_model *model;
   char *text;
@@ -39,11 +74,13 @@ HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *o
   result = hfm__model_new(&services, &model, error);
   if (result != HFM_OK) return result;
   result = hfm__file_load(&model->ctx, path, model->ctx.limits.max_config_bytes, &text, &size, error);
-  if (result == HFM_OK) result = hfm__config_create(&model->ctx, path, text, size, &model->config, error);
+  if (result == HFM_OK)
+    result = hfm__config_create(&model->ctx, path, generates ? "{}" : text, generates ? 2 : size, &model->config,
+                                error);
+  if (result == HFM_OK)
+    result = generates ? hfm__check_generation(model->config, path, text, size, error)
+                       : hfm__check_model_config(model, &services, error);
   hfm__free(&model->ctx.mem, text, (uint64_t)size + 1);
-  if (result == HFM_OK) result = hfm__config_check_types(model->config, error);
-  if (result == HFM_OK && hfm__arch_find(hfm_config_get_string(model->config, "model_type", "")))
-    result = hfm__model_describe(model, &services, 0, error);
   result = hfm__budget_verdict(&model->ctx, result, path, error);
   hfm__budget_end(&model->budget);
   hfm_model_free(model);
@@ -73,7 +110,8 @@ HFM__PRIVATE hfm_result hfm__check_by_name(const hfm__context *ctx, const char *
   if (hfm__ends_with(name, ".json")) {
     if (strstr(name, ".safetensors.index.")) return hfm__check_index(ctx, path, ".safetensors", options, error);
     if (strstr(name, ".bin.index.")) return hfm__check_index(ctx, path, ".bin", options, error);
-    if (hfm__equal(name, "config.json")) return hfm__check_config(path, options, error);
+    if (hfm__equal(name, "config.json") || hfm__equal(name, "generation_config.json"))
+      return hfm__check_config(path, options, error);
     return hfm__check_json(ctx, path, error);
   }
   result = hfm__checkpoint_open_file(ctx, path, options, &checkpoint, error);

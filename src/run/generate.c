@@ -128,16 +128,33 @@ HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   g->steps.inputs.logits_to_keep = hfm__prompt_encodes(&g->prompt) ? 0 : (int32_t)g->steps.most_fed;
 }
 
+/* What is kept of one prompt's texts and scores until the end, but for output_scores. */
+HFM__PRIVATE uint64_t hfm__generation_kept(const hfm_generation *g) {
+  enum { OF_TEXT = 2, OF_BEAM = 10 }; /* arrays of ids: as they are and as they are given; 4 sets and their indices */
+  const uint64_t texts = (uint64_t)(g->rows / g->prompt.count) * (uint64_t)g->options.max_length;
+  const uint64_t scores = (uint64_t)(g->group * g->vocab_size);
+  if (g->group == 1) return texts * (OF_TEXT * sizeof(int64_t) + 1) + scores * sizeof(float);
+  return texts * (OF_BEAM * sizeof(int64_t) + 1) + scores * (sizeof(float) + sizeof(double)) +
+         (uint64_t)g->beams.candidate_count * (sizeof(hfm__candidate) + sizeof(int64_t) + sizeof(float));
+}
+
 /* What can't be for these prompts and this vocabulary. */
 HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error *error) {
   enum { MOST_IDS = 1 << 27, MOST_SCORES = 1 << 28 }; /* of all texts, of a prompt's beams: a gigabyte of each */
   const hfm__generation_options *o = &g->options;
+  const uint64_t limit = g->session->model->ctx.limits.max_structure_bytes;
   if (g->rows > MOST_IDS / o->max_length || o->num_beams > MOST_SCORES / g->vocab_size)
     return hfm__fail(error, HFM_E_CONFIG_LIMIT, NULL, "max_length", 0,
                      "%i texts of max_length %i (num_beams %i, num_return_sequences %i, %i prompts) are too many: at "
                      "most %d ids in all, and %d scores of a prompt's beams",
                      g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompt.count, (int)MOST_IDS,
                      (int)MOST_SCORES);
+  if (o->sized_by_files && hfm__generation_kept(g) > limit)
+    return hfm__fail(error, HFM_E_CONFIG_LIMIT, g->session->model->config->file, "max_length", 0,
+                     "the model's files ask for texts of max_length %i (num_beams %i, num_return_sequences %i), which "
+                     "take %u bytes of memory, but may take at most %u: options.limits.max_structure_bytes. Say "
+                     "max_new_tokens and num_beams in the call",
+                     o->max_length, o->num_beams, o->num_return_sequences, hfm__generation_kept(g), limit);
   if (o->prompt_lookup_num_tokens && g->prompt.count > 1)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "prompt_lookup_num_tokens", 0,
                      "prompt_lookup_num_tokens guesses for one sequence, but there are %i prompts", g->prompt.count);
@@ -165,9 +182,9 @@ HFM__PRIVATE void hfm__generation_start(hfm_generation *g) {
 
 HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   const hfm_model *model = g->session->model;
-  hfm_result result;
-  g->vocab_size = hfm_config_get_int(model->config, "vocab_size", 0);
-  result = hfm__prompt_begin(g->session, inputs, &g->said, g->vocab_size, &g->arena, &g->prompt, error);
+  hfm_result result = hfm__generation_refuse(model->config, error);
+  if (result == HFM_OK) result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
+  g->vocab_size = g->prompt.vocab_size;
   if (result == HFM_OK)
     result = hfm__generation_resolve(model->config, &g->said, g->prompt.length, g->vocab_size, &g->arena, &g->options,
                                      error);

@@ -12,6 +12,7 @@ typedef struct hfm__generation_options {
   hfm_token_ids eos, forced_bos, forced_eos, suppress, begin_suppress;
   const hfm_token_ids *bad_words;
   int64_t bad_word_count, pad; /* -1: none */
+  int32_t sized_by_files; /* how much memory it takes, the call leaves to them */
 } hfm__generation_options;
 
 /* Reads one option after the other; after a failure it only gives fallbacks. */
@@ -22,7 +23,11 @@ typedef struct hfm__generation_reader {
   hfm_result result;
 } hfm__generation_reader;
 
-enum { HFM__GENERATION_PATH = 96, HFM__MOST_IDS = 1 << 20, HFM__NO_INT = -1 };
+enum { HFM__GENERATION_PATH = 96, HFM__NO_INT = -1 };
+enum {
+  HFM__MOST_IDS = 1 << 20, /* of a list */
+  HFM__MOST_ENDS = 4096    /* of the lists that others are compared with, id by id */
+};
 
 /* ---- Where the files have a value ---- */
 
@@ -99,7 +104,8 @@ HFM__PRIVATE int64_t hfm__generation_int(hfm__generation_reader *r, const char *
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
                           "%s is %i, but must be from %i to %i, or 0 for what the model's files say, or -1 for none",
                           key, said, HFM__MAX(low, 1), (int64_t)INT32_MAX);
-  if (said || r->result != HFM_OK) return said;
+  if (r->result != HFM_OK) return HFM__NO_INT;
+  if (said) return said;
   value = hfm__generation_value(r->config, key, path);
   if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
     r->result = hfm__config_need_int(r->config, path, low, INT32_MAX, &found, r->error);
@@ -173,15 +179,16 @@ HFM__PRIVATE hfm_token_ids hfm__no_ids(void) {
 }
 
 /* A copy of ids that the call gives. */
-HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const char *key, hfm_token_ids said,
+                                                int64_t most) {
   hfm_token_ids copy = hfm__no_ids();
   int64_t *ids;
-  if (said.count < 0 || said.count > HFM__MOST_IDS || (said.count && !said.data)) {
+  if (said.count < 0 || said.count > most || (said.count && !said.data)) {
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
-                          said.count > HFM__MOST_IDS ? "%s has %i ids, but may have at most %i"
+                          said.count > most ? "%s has %i ids, but may have at most %i"
                           : said.count < 0 ? "%s has a count of %i: it is -1 for none, or from 1 to %i"
                                            : "%s has no data, but a count of %i; at most %i are read",
-                          key, said.count, (int64_t)HFM__MOST_IDS);
+                          key, said.count, most);
     return copy;
   }
   ids = hfm__id_room(r, said.count);
@@ -193,12 +200,18 @@ HFM__PRIVATE hfm_token_ids hfm__generation_copy(hfm__generation_reader *r, const
 }
 
 /* A list of integers, or one integer, from a file. */
-HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const char *path, hfm__config_value value) {
+HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const char *path, hfm__config_value value,
+                                                int64_t most) {
   const int is_list = hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY;
   hfm_token_ids list = hfm__no_ids();
   const uint32_t first = is_list ? hfm__json_first(value.doc, value.node) : value.node;
   int64_t *ids;
   for (uint32_t node = first; node; node = is_list ? hfm__json_following(value.doc, node) : 0) list.count++;
+  if (list.count > most) {
+    r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+                          "%q has %i ids, but may have at most %i", path, list.count, most);
+    return hfm__no_ids();
+  }
   ids = hfm__id_room(r, list.count);
   list.data = ids;
   for (uint32_t node = first; ids && node; node = is_list ? hfm__json_following(value.doc, node) : 0)
@@ -210,19 +223,20 @@ HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const
   return list;
 }
 
-HFM__PRIVATE hfm_token_ids hfm__generation_ids(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
+HFM__PRIVATE hfm_token_ids hfm__generation_ids(hfm__generation_reader *r, const char *key, hfm_token_ids said,
+                                               int64_t most) {
   char path[HFM__GENERATION_PATH];
   hfm__config_value value;
   if (r->result != HFM_OK || (said.count == HFM__NO_INT)) return hfm__no_ids();
-  if (said.count || said.data) return hfm__generation_copy(r, key, said);
+  if (said.count || said.data) return hfm__generation_copy(r, key, said, most);
   value = hfm__generation_value(r->config, key, path);
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return hfm__no_ids();
-  return hfm__generation_read(r, path, value);
+  return hfm__generation_read(r, path, value, most);
 }
 
 /* An option that is one id; -1: none. */
 HFM__PRIVATE int64_t hfm__generation_id(hfm__generation_reader *r, const char *key, hfm_token_ids said) {
-  const hfm_token_ids ids = hfm__generation_ids(r, key, said);
+  const hfm_token_ids ids = hfm__generation_ids(r, key, said, HFM__MOST_IDS);
   if (r->result == HFM_OK && ids.count > 1)
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s has %i ids, but must be one", key,
                           ids.count);
@@ -244,6 +258,9 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     if (hfm__json_kind(value.doc, value.node) == HFM__JSON_ARRAY) node = hfm__json_first(value.doc, value.node);
     for (uint32_t n = node; n; n = hfm__json_following(value.doc, n)) count++;
     if (!node) r->result = hfm__config_wrong(r->config, path, "a list of lists of ids, not empty", r->error);
+    if (count > HFM__MOST_IDS)
+      r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+                            "%q has %i lists, but may have at most %i", path, count, (int64_t)HFM__MOST_IDS);
   } else if (count < 0 || count > HFM__MOST_IDS || !said->bad_words_ids) {
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
                           "bad_words_count is %i, but must be from 1 to %i, with bad_words_ids, or -1 for none", count,
@@ -256,8 +273,8 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     return;
   }
   for (int64_t i = 0; i < count && r->result == HFM_OK; i++) {
-    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node))
-                         : hfm__generation_copy(r, key, said->bad_words_ids[i]);
+    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node), HFM__MOST_IDS)
+                         : hfm__generation_copy(r, key, said->bad_words_ids[i], HFM__MOST_IDS);
     if (r->result == HFM_OK && !words[i].count)
       r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "bad_words_ids[%i] is empty", i);
     if (from_file) node = hfm__json_following(value.doc, node);
@@ -277,6 +294,7 @@ HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_g
   const int64_t positions = hfm_config_get_int(r->config, "max_position_embeddings", INT64_MAX);
   int64_t most = hfm__generation_int(r, "max_length", said->max_length, HFM__NO_INT, 1);
   int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, 0);
+  out->sized_by_files = max_new > 0 ? !said->max_new_tokens : most > 0 && !said->max_length;
   if (max_new > 0) most = HFM__MIN(prompt_length + max_new, INT32_MAX);
   else if (most < 0) most = HFM__MIN(prompt_length + DEFAULT_NEW, positions);
   if (min_new >= 0) least = prompt_length + min_new;
@@ -358,8 +376,8 @@ HFM__PRIVATE hfm_result hfm__generation_decoder_start(const hfm_config *config, 
                                                       hfm_token_ids *out, hfm_error *error) {
   static const char key[] = "decoder_start_token_id";
   hfm__generation_reader r = hfm__generation_reads(config, arena, error);
-  *out = hfm__generation_ids(&r, key, said->decoder_start_token_id);
-  if (r.result == HFM_OK && !out->count) *out = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids());
+  *out = hfm__generation_ids(&r, key, said->decoder_start_token_id, HFM__MOST_IDS);
+  if (r.result == HFM_OK && !out->count) *out = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_IDS);
   if (r.result != HFM_OK) return r.result;
   if (!out->count)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
@@ -384,7 +402,6 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
   hfm__generation_reader r = hfm__generation_reads(config, arena, error);
   memset(out, 0, sizeof *out);
-  r.result = hfm__generation_refuse(config, error);
   hfm__generation_lengths(&r, said, prompt_length, out);
   out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, any);
   out->do_sample = hfm__generation_switch(&r, "do_sample", said->do_sample);
@@ -392,9 +409,12 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   out->num_beams = HFM__MAX(hfm__generation_int(&r, "num_beams", said->num_beams, 1, 1), 1);
   out->num_return_sequences =
       HFM__MAX(hfm__generation_int(&r, "num_return_sequences", said->num_return_sequences, 1, 1), 1);
+  out->sized_by_files |= (out->num_beams > 1 && !said->num_beams) ||
+                         (out->num_return_sequences > 1 && !said->num_return_sequences);
   out->length_penalty = hfm__generation_number(&r, "length_penalty", said->length_penalty, 1, -any, any);
   out->prompt_lookup_num_tokens = HFM__MAX(
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
+  out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
   out->max_matching_ngram_size =
       hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT, 1);
   if (out->max_matching_ngram_size < 0) out->max_matching_ngram_size = 2;
@@ -411,14 +431,15 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   out->typical_p = hfm__generation_number(&r, "typical_p", said->typical_p, 1, above_0, 1);
   out->epsilon_cutoff = hfm__generation_number(&r, "epsilon_cutoff", said->epsilon_cutoff, 0, 0, below_1);
   out->eta_cutoff = hfm__generation_number(&r, "eta_cutoff", said->eta_cutoff, 0, 0, below_1);
-  out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id);
+  out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id, HFM__MOST_ENDS);
   out->pad = hfm__generation_id(&r, "pad_token_id", said->pad_token_id);
-  out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id);
+  out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id, HFM__MOST_ENDS);
+  /* how old files of BART say it */
   if (!said->forced_bos_token_id.count && hfm__generation_switch(&r, "force_bos_token_to_be_generated", 0))
-    out->forced_bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids()); /* how old files of BART say it */
-  out->forced_eos = hfm__generation_ids(&r, "forced_eos_token_id", said->forced_eos_token_id);
-  out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens);
-  out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens);
+    out->forced_bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_ENDS);
+  out->forced_eos = hfm__generation_ids(&r, "forced_eos_token_id", said->forced_eos_token_id, HFM__MOST_ENDS);
+  out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens, HFM__MOST_IDS);
+  out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens, HFM__MOST_IDS);
   hfm__generation_bad_words(&r, said, out);
   if (out->pad < 0 && out->eos.count) out->pad = out->eos.data[0];
   if (r.result == HFM_OK) r.result = hfm__generation_conflicts(out, error);

@@ -151,11 +151,25 @@ HFM__PRIVATE hfm_result hfm__check_marker(const char *name, const hfm__graph_inp
   return HFM_OK;
 }
 
+/* Each row must have something else than the filler. */
+HFM__PRIVATE hfm_result hfm__check_filler(const char *name, const hfm__graph_input *declared, const hfm__operand *ids,
+                                          hfm_error *error) {
+  for (int64_t row = 0; row < ids->shape[0]; row++) {
+    const int64_t *id = (const int64_t *)ids->data + row * ids->shape[1], *end = id + ids->shape[1];
+    while (id < end && *id == declared->filler) id++;
+    if (id == end)
+      return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i] has nothing but %s, which is %i", name, row,
+                       declared->filler_name, declared->filler);
+  }
+  return HFM_OK;
+}
+
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
   const int64_t elements = hfm__elements(to->shape, to->rank);
   const char *name = hfm__input_rows[input].name;
+  hfm_result result = HFM_OK;
   if (to->dtype == HFM_F32) {
     if (tensor->dtype != HFM_F32) return hfm__input_bad_dtype(input, tensor, "float32", error);
     memcpy(to->data, tensor->data, (size_t)elements * sizeof(float));
@@ -179,9 +193,10 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
       }
       ((int64_t *)to->data)[i] = id;
     }
-    if (declared->marker_name) return hfm__check_marker(name, declared, to, error);
+    if (declared->marker_name) result = hfm__check_marker(name, declared, to, error);
+    if (result == HFM_OK && declared->filler_name) result = hfm__check_filler(name, declared, to, error);
   }
-  return HFM_OK;
+  return result;
 }
 
 /* Requirements that no shape expresses. */

@@ -87,6 +87,7 @@ HFM__PRIVATE hfm_result hfm__model_describe(hfm_model *model, const hfm_options 
   b.prefix = model->arch->prefix;
   b.base = model->arch->family->base;
   b.traits = model->arch->traits;
+  b.task = model->head->task;
   b.tree = &model->tree;
   b.from_files = from_files;
   b.parameter_budget = from_files ? model->checkpoint.count + NEW_TENSORS : (size_t)ALL_TENSORS;
@@ -114,16 +115,22 @@ HFM__PRIVATE hfm_result hfm__model_label(void *ctx, int64_t id, const char *name
   return model->labels[id] ? HFM_OK : HFM_ERROR_MEMORY;
 }
 
+/* The option takes the place of the configuration's number; Transformers says where id2label has another one. */
+HFM__PRIVATE hfm_result hfm__settle_label_count(hfm_model *model, int32_t asked, hfm_error *error) {
+  const int64_t count = asked ? asked : hfm__config_num_labels(model->config);
+  const int64_t listed = hfm__config_label_count(model->config);
+  if (listed && listed != count)
+    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
+             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
+  return asked ? hfm_config_set_int(model->config, "num_labels", asked, error) : HFM_OK;
+}
+
 /* id2label for every label; Transformers' LABEL_i where the configuration has no name. */
 HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   enum { MOST = 1 << 20 }; /* a head of more labels than this has no names worth a table */
   const int64_t count = hfm__config_num_labels(model->config);
   hfm__arena *arena = &model->tree.arena;
-  const int64_t listed = hfm__config_label_count(model->config);
   model->label_count = HFM__MAX(count, 0);
-  if (listed && listed != count)
-    hfm__log(&model->ctx, HFM_LOG_WARNING, 0,
-             "You passed `num_labels=%i` which is incompatible to the `id2label` map of length `%i`.", count, listed);
   if (count < 1 || count > MOST) return HFM_OK;
   model->labels = (const char **)hfm__arena_alloc(arena, (uint64_t)count * sizeof *model->labels);
   if (!model->labels || hfm__config_each_label(model->config, model, hfm__model_label) != HFM_OK)
@@ -223,8 +230,7 @@ HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
   hfm_result result = hfm__check_options(options, error);
-  if (result == HFM_OK && options && options->num_labels)
-    result = hfm_config_set_int(model->config, "num_labels", options->num_labels, error);
+  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, options, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);

@@ -9,6 +9,7 @@ typedef struct hfm__prompt {
   uint8_t *mask;          /* [count, length]: which of them count */
   int64_t *positions;     /* [count, length]; NULL: the model counts by itself */
   int32_t is_masked;      /* 1: the model is given the mask */
+  int64_t vocab_size;     /* of these, and of what is generated */
   int32_t started;        /* tokens that stand before the caller's: decoder_start_token_id, or none */
   int64_t source_length;  /* of the encoded texts; 0: the model has no encoder */
   int64_t *source_ids;    /* [count, source_length]; NULL: they are encoded already, in the session's cache */
@@ -185,11 +186,39 @@ HFM__PRIVATE hfm_result hfm__prompt_positions(const hfm_inputs *inputs, hfm__pro
   return HFM_OK;
 }
 
+/* ---- The vocabulary ---- */
+
+/* The width of the logits that a forward gives; 0: it gives none. */
+HFM__PRIVATE int64_t hfm__logits_width(const hfm__graph *g) {
+  for (size_t i = 0; i < g->output_count; i++) {
+    const hfm__value *v = &g->values[g->outputs[i].value];
+    if (g->outputs[i].kind == HFM__OUT_logits) return g->dims[v->shape[v->rank - 1].id].value;
+  }
+  return 0;
+}
+
+/* How many tokens there are to choose from, which may be other ones than an encoder reads: what a forward says, one
+   that the session has, or one that is traced for that. */
+HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, int64_t *size, hfm_error *error) {
+  const hfm__request request = hfm__usual_request(session->model);
+  hfm__graph graph;
+  hfm_result result;
+  for (const hfm__program *p = session->programs; p; p = p->next) {
+    *size = hfm__logits_width(&p->graph);
+    if (*size) return HFM_OK;
+  }
+  memset(&graph, 0, sizeof graph);
+  result = hfm__trace(session->model, &request, &graph, error);
+  if (result == HFM_OK) *size = hfm__logits_width(&graph);
+  hfm__graph_free(&graph);
+  return result;
+}
+
 /* ---- In two steps: how to generate depends on how long the prompts are, and what counts on how to generate ---- */
 
 HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_inputs *inputs,
-                                          const hfm_generation_config *said, int64_t vocab_size, hfm__arena *arena,
-                                          hfm__prompt *p, hfm_error *error) {
+                                          const hfm_generation_config *said, hfm__arena *arena, hfm__prompt *p,
+                                          hfm_error *error) {
   const hfm_model *model = session->model;
   const hfm_tensor *ids = &inputs->input_ids, *decoder_ids = &inputs->decoder_input_ids;
   const int is_cached = inputs->use_cache && session->cache.source && decoder_ids->data;
@@ -202,17 +231,18 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
                      "encoder",
                      model->architecture);
   result = hfm__prompt_known(model, p, inputs, error);
+  if (result == HFM_OK) result = hfm__prompt_vocabulary(session, &p->vocab_size, error);
   if (result == HFM_OK && (ids->data || !is_cached))
-    result = hfm__prompt_ids(inputs, HFM__IN_input_ids, vocab_size, error);
+    result = hfm__prompt_ids(inputs, HFM__IN_input_ids, hfm_config_get_int(model->config, "vocab_size", 0), error);
   if (result == HFM_OK && decoder_ids->data)
-    result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, vocab_size, error);
+    result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, p->vocab_size, error);
   if (result != HFM_OK) return result;
   p->count = ids->data ? ids->shape[0] : decoder_ids->shape[0];
   if (decoder_ids->data && decoder_ids->shape[0] != p->count)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
                      "decoder_input_ids has %i prompts, but input_ids has %i", decoder_ids->shape[0], p->count);
   if (hfm__prompt_encodes(p)) {
-    result = hfm__generation_decoder_start(model->config, said, p->count, vocab_size, arena, &start, error);
+    result = hfm__generation_decoder_start(model->config, said, p->count, p->vocab_size, arena, &start, error);
     if (result == HFM_OK) result = hfm__prompt_source(session, inputs, p, arena, error);
   }
   return result == HFM_OK ? hfm__prompt_tokens(inputs, start, p, arena, error) : result;

@@ -75,6 +75,9 @@ HFM__PRIVATE void hfm__initialise(const hfm__parameter *p, const char *name, uin
     double value = p->init == HFM__INIT_ONES;
     if (p->init == HFM__INIT_SINUSOIDAL) {
       value = hfm__sinusoid(i / p->shape[1], i % p->shape[1], p->shape[1]);
+    } else if (p->init == HFM__INIT_SINUSOIDAL_HALVES) {
+      const int64_t column = i % p->shape[1], sines = (p->shape[1] + 1) / 2;
+      value = hfm__sinusoid(i / p->shape[1], column < sines ? 2 * column : 2 * (column - sines) + 1, p->shape[1]);
     } else if (p->init == HFM__INIT_NORMAL) {
       if (!(i & 1)) hfm__random_normal(&random, pair);
       value = (double)(pair[i & 1] * p->deviation);

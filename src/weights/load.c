@@ -86,6 +86,8 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
     } else if (found.part) {
       result = hfm__match_piece(l, &found, tensor);
+    } else if (l->tensors[found.entry->parameter] || l->mismatched[found.entry->parameter]) {
+      continue; /* the same under another name: the first by name counts, as in Transformers */
     } else if (hfm__same_shape_as(tensor, &model->tree.parameters[found.entry->parameter])) {
       l->tensors[found.entry->parameter] = tensor;
     } else {
@@ -153,14 +155,11 @@ HFM__PRIVATE hfm_dtype hfm__stated_dtype(const hfm_model *model, const hfm_optio
   return hfm__is_float(stated) ? stated : HFM_DTYPE_AUTO;
 }
 
-/* Second part: as the first float tensor, by name, of the first file; float32 where there is none. */
+/* Second part: as the first float tensor of the first file; float32 where there is none. */
 HFM__PRIVATE hfm_dtype hfm__target_dtype(const hfm_model *model, const hfm_options *options) {
   const hfm_dtype stated = hfm__stated_dtype(model, options);
   if (stated) return stated;
-  for (size_t i = 0; i < model->checkpoint.count; i++)
-    if (model->checkpoint.tensors[i].file == 0 && hfm__is_float(model->checkpoint.tensors[i].dtype))
-      return model->checkpoint.tensors[i].dtype;
-  return HFM_F32;
+  return model->checkpoint.first_float ? model->checkpoint.first_float : HFM_F32;
 }
 
 /* What a parameter is stored in: Transformers' dtype of it, if that is one that kernels read. */
@@ -183,41 +182,6 @@ HFM__PRIVATE hfm_dtype hfm__storage_dtype(const hfm__loader *l, const hfm__param
 HFM__PRIVATE const uint8_t *hfm__tensor_mapped(const hfm_model *model, const hfm__file_tensor *tensor) {
   const hfm__file *file = &model->checkpoint.files[tensor->file];
   return file->map ? file->map + tensor->offset : NULL;
-}
-
-/* Do two tensors hold the same bytes? Unreadable ones don't. */
-HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor *a, const hfm__file_tensor *b) {
-  uint8_t piece[2][1024];
-  if (a->dtype != b->dtype || a->bytes != b->bytes || !a->contiguous || !b->contiguous) return 0;
-  if (a->file == b->file && a->offset == b->offset) return 1;
-  for (uint64_t at = 0; at < a->bytes; at += sizeof piece[0]) {
-    const uint64_t n = HFM__MIN(a->bytes - at, (uint64_t)sizeof piece[0]);
-    if (hfm__file_read(&model->checkpoint.files[a->file], a->offset + at, piece[0], n, NULL) != HFM_OK ||
-        hfm__file_read(&model->checkpoint.files[b->file], b->offset + at, piece[1], n, NULL) != HFM_OK ||
-        memcmp(piece[0], piece[1], (size_t)n) != 0)
-      return 0;
-  }
-  return 1;
-}
-
-/* Transformers ties symmetrically: one name in the file serves both; two different ones are not tied, with a
-   warning. */
-HFM__PRIVATE void hfm__settle_ties(hfm__loader *l) {
-  hfm__tree *tree = &l->model->tree;
-  for (size_t i = 1; i < tree->parameter_count; i++) {
-    const int32_t source = tree->parameters[i].tied_to;
-    if (!source || !l->tensors[i]) continue;
-    if (!l->tensors[source]) {
-      l->tensors[source] = l->tensors[i];
-    } else if (!hfm__same_bytes(l->model, l->tensors[i], l->tensors[source])) {
-      tree->parameters[i].tied_to = 0;
-      hfm__log(
-          &l->model->ctx, HFM_LOG_WARNING, 0,
-          "The tied weights mapping and config for this model specifies to tie %q to %q, but both are present in the "
-          "checkpoints with different values, so we will NOT tie them.",
-          l->tensors[source]->name, l->tensors[i]->name);
-    }
-  }
 }
 
 /* ---- One parameter ---- */
@@ -249,37 +213,46 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
-/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
-   byte order, or not mapped. */
-HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
-                                            uint8_t *out) {
-  const hfm__file *file = &l->model->checkpoint.files[tensor->file];
-  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
-  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+/* Elements `first` to first + count of a tensor, as another type. */
+HFM__PRIVATE hfm_result hfm__tensor_convert_part(const hfm_model *model, const hfm__file_tensor *tensor, int64_t first,
+                                                 int64_t count, hfm_dtype dtype, uint8_t *out, hfm_error *error) {
+  const hfm__file *file = &model->checkpoint.files[tensor->file];
+  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8;
   hfm_result result = HFM_OK;
-  if (plain) return hfm__file_read(file, tensor->offset, out, (uint64_t)(elements * size), l->error);
   if (tensor->contiguous) {
     uint8_t piece[4096];
     const int64_t step = (int64_t)sizeof piece / size;
-    for (int64_t at = 0; at < elements && result == HFM_OK; at += step) {
-      const int64_t n = HFM__MIN(step, elements - at);
-      result = hfm__file_read(file, tensor->offset + (uint64_t)(at * size), piece, (uint64_t)(n * size), l->error);
+    for (int64_t at = 0; at < count && result == HFM_OK; at += step) {
+      const int64_t n = HFM__MIN(step, count - at);
+      result = hfm__file_read(file, tensor->offset + (uint64_t)((first + at) * size), piece, (uint64_t)(n * size),
+                              error);
       for (int64_t i = 0; i < n && result == HFM_OK; i++)
         hfm__store(out, dtype, at + i, hfm__element(piece, tensor->dtype, i, tensor->big_endian));
     }
     return result;
   }
-  for (int64_t i = 0; i < elements && result == HFM_OK; i++) {
+  for (int64_t i = 0; i < count && result == HFM_OK; i++) {
     uint8_t element[8];
-    int64_t offset = 0, rest = i;
+    int64_t offset = 0, rest = first + i;
     for (int32_t d = tensor->rank - 1; d >= 0; d--) {
       offset += rest % tensor->shape[d] * tensor->stride[d];
       rest /= tensor->shape[d];
     }
-    result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, l->error);
+    result = hfm__file_read(file, tensor->offset + (uint64_t)(offset * size), element, (uint64_t)size, error);
     if (result == HFM_OK) hfm__store(out, dtype, i, hfm__element(element, tensor->dtype, 0, tensor->big_endian));
   }
   return result;
+}
+
+/* Reads a tensor into memory of another type, or one that can't be used where it lies: strided, unaligned, of another
+   byte order, or not mapped. */
+HFM__PRIVATE hfm_result hfm__tensor_convert(hfm__loader *l, const hfm__file_tensor *tensor, hfm_dtype dtype,
+                                            uint8_t *out) {
+  const int64_t size = hfm_dtype_bits(tensor->dtype) / 8, elements = hfm__elements(tensor->shape, tensor->rank);
+  const int plain = tensor->contiguous && tensor->dtype == dtype && tensor->big_endian == HFM__BIG_ENDIAN;
+  if (!plain) return hfm__tensor_convert_part(l->model, tensor, 0, elements, dtype, out, l->error);
+  return hfm__file_read(&l->model->checkpoint.files[tensor->file], tensor->offset, out, (uint64_t)(elements * size),
+                        l->error);
 }
 
 /* Where a tensor's elements can be used as they are, or NULL. */
@@ -317,6 +290,76 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
   }
   result = hfm__weight_allocate(l, weight, name);
   return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+}
+
+/* ---- Ties ---- */
+
+HFM__PRIVATE int hfm__same_bytes(const hfm_model *model, const hfm__file_tensor *a, const hfm__file_tensor *b) {
+  uint8_t piece[2][1024];
+  if (a->dtype != b->dtype || a->big_endian != b->big_endian || !a->contiguous || !b->contiguous) return 0;
+  if (a->file == b->file && a->offset == b->offset) return 1;
+  for (uint64_t at = 0; at < a->bytes; at += sizeof piece[0]) {
+    const uint64_t n = HFM__MIN(a->bytes - at, (uint64_t)sizeof piece[0]);
+    if (hfm__file_read(&model->checkpoint.files[a->file], a->offset + at, piece[0], n, NULL) != HFM_OK ||
+        hfm__file_read(&model->checkpoint.files[b->file], b->offset + at, piece[1], n, NULL) != HFM_OK ||
+        memcmp(piece[0], piece[1], (size_t)n) != 0)
+      return 0;
+  }
+  return 1;
+}
+
+/* Do two tensors of one shape hold the same values in the model's dtype, which Transformers compares them in?
+   Unreadable ones don't. */
+HFM__PRIVATE int hfm__same_values(const hfm__loader *l, const hfm__file_tensor *a, const hfm__file_tensor *b) {
+  enum { STEP = 256 };
+  const hfm_dtype dtype = hfm__is_native(l->dtype) ? l->dtype : HFM_F32;
+  const int64_t elements = hfm__elements(a->shape, a->rank);
+  uint8_t piece[2][STEP * sizeof(float)];
+  if (!hfm__convertible(a->dtype) || !hfm__convertible(b->dtype)) return 0;
+  if (hfm__same_bytes(l->model, a, b)) return 1;
+  for (int64_t at = 0; at < elements; at += STEP) {
+    const int64_t n = HFM__MIN((int64_t)STEP, elements - at);
+    if (hfm__tensor_convert_part(l->model, a, at, n, dtype, piece[0], NULL) != HFM_OK ||
+        hfm__tensor_convert_part(l->model, b, at, n, dtype, piece[1], NULL) != HFM_OK ||
+        memcmp(piece[0], piece[1], (size_t)(n * hfm_dtype_bits(dtype) / 8)) != 0)
+      return 0;
+  }
+  return 1;
+}
+
+HFM__PRIVATE const char *hfm__parameter_name(hfm__loader *l, int32_t parameter) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  const char *name = hfm__path_text(&l->arena, &l->model->tree, p->module, p->name);
+  if (!name) (void)hfm__fail_memory(l->error, "names of parameters", 0);
+  return name;
+}
+
+/* Transformers ties symmetrically: where the files have one of the names, that serves both, and so does one whose shape
+   is another. Two that don't agree are not tied, with a warning in its words. */
+HFM__PRIVATE hfm_result hfm__settle_ties(hfm__loader *l) {
+  hfm__tree *tree = &l->model->tree;
+  for (int32_t i = 1; i < (int32_t)tree->parameter_count; i++) {
+    const int32_t source = tree->parameters[i].tied_to;
+    const hfm__file_tensor *tensor = l->tensors[i], *other = l->tensors[source];
+    const char *from, *to;
+    if (!source || (!tensor && !l->mismatched[i])) continue;
+    if (!other && !l->mismatched[source]) {
+      l->tensors[source] = tensor;
+      l->mismatched[source] = l->mismatched[i];
+      continue;
+    }
+    if (tensor && other ? hfm__same_values(l, tensor, other) : !tensor && !other) continue;
+    tree->parameters[i].tied_to = 0;
+    from = hfm__parameter_name(l, source);
+    to = hfm__parameter_name(l, i);
+    if (!from || !to) return HFM_ERROR_MEMORY;
+    hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
+             "The tied weights mapping and config for this model specifies to tie %s to %s, but both are present in "
+             "the checkpoints with different values, so we will NOT tie them. You should update the config with "
+             "`tie_word_embeddings=False` to silence this warning.",
+             from, to);
+  }
+  return HFM_OK;
 }
 
 /* ---- A parameter in pieces: used where they lie if all can be, else copied one behind the other ---- */
@@ -384,14 +427,12 @@ HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, c
 
 /* A tied weight that the files have under neither of its names: reported under both, as it is initialised anew. */
 HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t parameter, const char *name) {
-  const hfm__tree *tree = &l->model->tree;
-  const hfm__parameter *source = &tree->parameters[tree->parameters[parameter].tied_to];
-  const char *source_name = hfm__path_text(&l->arena, tree, source->module, source->name);
-  if (!source_name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  const char *source = hfm__parameter_name(l, l->model->tree.parameters[parameter].tied_to);
+  if (!source) return HFM_ERROR_MEMORY;
   hfm__log(&l->model->ctx, HFM_LOG_WARNING, 0,
-           "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie %q to %q, but "
+           "This checkpoint seem corrupted. The tied weights mapping for this model specifies to tie %s to %s, but "
            "both are absent from the checkpoint, and we could not find another related tied weight for those keys",
-           source_name, name);
+           source, name);
   return hfm__report_missing(l, parameter, name);
 }
 
@@ -402,10 +443,10 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   const hfm__file_tensor **pieces = NULL;
   const char *name;
   hfm_result result;
-  name = hfm__path_text(&l->arena, &model->tree, p->module, p->name);
-  if (!name) return hfm__fail_memory(l->error, "names of parameters", 0);
+  name = hfm__parameter_name(l, parameter);
+  if (!name) return HFM_ERROR_MEMORY;
   if (p->tied_to)
-    return l->tensors[p->tied_to] || (l->options && l->options->random_weights)
+    return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
   weight->rank = p->rank;
@@ -477,7 +518,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
     result = hfm__name_table_make(&l.arena, tree, &l.names, error);
   else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
-  if (result == HFM_OK) hfm__settle_ties(&l);
+  if (result == HFM_OK) result = hfm__settle_ties(&l);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
     result = hfm__load_parameter(&l, (int32_t)i);
     if (result == HFM_OK)

@@ -17,7 +17,11 @@ static const struct {
                 {FIXTURE("mt5_bf16"), HFM_SEQ2SEQ_LM},
                 {FIXTURE("bart_generation"), HFM_SEQ2SEQ_LM},
                 {FIXTURE("bart_base"), HFM_BASE},
-                {FIXTURE("bart_bf16"), HFM_SEQ2SEQ_LM}};
+                {FIXTURE("bart_bf16"), HFM_SEQ2SEQ_LM},
+                {FIXTURE("mbart_generation"), HFM_SEQ2SEQ_LM},
+                {FIXTURE("marian_generation"), HFM_SEQ2SEQ_LM},
+                {FIXTURE("pegasus_base"), HFM_BASE},
+                {FIXTURE("m2m_100_bf16"), HFM_SEQ2SEQ_LM}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
 static int64_t source[BATCH * SOURCE], source_mask[BATCH * SOURCE], target[BATCH * TARGET];
@@ -192,7 +196,27 @@ static void test_refused(void) {
   hfm_model_free(model);
 }
 
+/* mBART's decoder begins with the last token that is not padding: there must be one. */
+static void test_nothing_but_padding(void) {
+  static const int64_t ids[] = {5, 6, 1, 1, 1, 1}, decoder[] = {3, 4};
+  hfm_model *model = load_fixture(FIXTURE("mbart_base"), NULL);
+  hfm_session *session = new_session(model, 1);
+  hfm_inputs in = hfm_input_ids(ids, 2, 3);
+  hfm_outputs out;
+  hfm_error error;
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_ERROR_SHAPE);
+  CHECK_INT(error.item, HFM_E_INPUT_RANGE);
+  CHECK_CONTAINS(error.message, "input_ids[1] has nothing but pad_token_id, which is 1");
+  in.decoder_input_ids = hfm_tensor_i64(decoder, 2, 1); /* then it needs none */
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  in = hfm_input_ids(ids, 1, 3);
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  hfm_session_free(session);
+  hfm_model_free(model);
+}
+
 int main(void) {
+  TEST(test_nothing_but_padding);
   TEST(test_pieces);
   TEST(test_rows);
   TEST(test_refused);

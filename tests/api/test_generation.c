@@ -110,6 +110,8 @@ static void test_options(void) {
   hfm_token_ids words[2];
   setup();
   REFUSED_OPTION(config.max_new_tokens = -2, "max_new_tokens", "is -2, but must be from 1");
+  REFUSED_OPTION(config.max_new_tokens = INT64_MAX, "max_new_tokens", "9223372036854775807"); /* F6: no sum of it */
+  REFUSED_OPTION(config.min_new_tokens = INT64_MAX, "min_new_tokens", "9223372036854775807");
   REFUSED_OPTION(config.min_length = -7, "min_length", "is -7");
   REFUSED_OPTION(config.num_beams = INT64_MAX, "num_beams", "9223372036854775807");
   REFUSED_OPTION(config.do_sample = 2, "do_sample", "must be 1 for yes, -1 for no");
@@ -317,7 +319,7 @@ static void test_bad_callbacks(void) {
   teardown();
 }
 
-/* After the NaN the same generation goes on as if there had been none. */
+/* X3: after the NaN the same generation goes on as if there had been none. */
 static void test_nan_and_on(void) {
   const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
   hfm_generation_config config = plain();
@@ -664,9 +666,12 @@ static void test_session_memory(void) {
 
 /* ---- What the files say ---- */
 
-/* Options that aren't supported and values of a wrong type, in generation_config.json. */
-static void check_file(const char *json, int32_t item, const char *message) {
+/* Options that aren't supported and values of a wrong type, in generation_config.json. What is refused costs no more
+   memory than the model and `most` bytes, whatever it asks for. */
+static void check_text(const char *json, size_t size, int32_t item, const char *message, int64_t most) {
   static char files[2][1 << 16];
+  failing_alloc memory;
+  int64_t before;
   static const char *const names[] = {"config.json", "model.safetensors"};
   const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
   hfm_memory_file list[3];
@@ -684,19 +689,33 @@ static void check_file(const char *json, int32_t item, const char *message) {
   }
   list[2].name = "generation_config.json";
   list[2].data = json;
-  list[2].size = strlen(json);
+  list[2].size = size;
   memset(&options, 0, sizeof options);
+  failing_alloc_begin(&memory, -1);
+  options.allocator = memory.allocator;
   options.task = HFM_CAUSAL_LM;
   CHECK_INT(hfm_from_memory(list, 3, &options, &model, &error), HFM_OK);
   session = new_session(model, 1);
+  before = memory.peak_bytes = memory.live_bytes;
   if (item) {
     CHECK(hfm_generate(session, &in, NULL, &out, &error) != HFM_OK);
     CHECK_STR(hfm_error_item_name(error.item), hfm_error_item_name(item));
     CHECK_CONTAINS(error.message, message);
+    if (!CHECK(memory.peak_bytes <= before + most))
+      printf("    %.60s: %d bytes\n", json, (int)(memory.peak_bytes - before));
   } else {
     CHECK_INT(hfm_generate(session, &in, NULL, &out, &error), HFM_OK);
   }
   teardown();
+  CHECK(failing_alloc_clean(&memory));
+}
+static void check_file(const char *json, int32_t item, const char *message) {
+  check_text(json, strlen(json), item, message, 1 << 20);
+}
+
+static int32_t at_once(void *ctx, int64_t row, const int64_t *ids, int64_t length) {
+  (void)ctx;
+  return row >= 0 && ids[0] >= 0 && length > 0;
 }
 
 static void test_files(void) {
@@ -713,6 +732,41 @@ static void test_files(void) {
   check_file("{\"max_length\": 5}", HFM_E_INPUT_TOO_LONG, "max_length is 5");
   check_file("{\"early_stopping\": \"never\", \"num_beams\": 2}", 0, "");
   check_file("{\"early_stopping\": \"soon\", \"num_beams\": 2}", HFM_E_CONFIG_TYPE, "early_stopping");
+}
+
+/* C2, X5: the files can't ask for memory by a number: what generation keeps of a prompt is bounded where they say how
+   much that is, and the call is not. */
+static void test_files_that_ask_for_much(void) {
+  static char text[1 << 22];
+  static const char head[] = "{\"suppress_tokens\": [3";
+  size_t size = sizeof head - 1;
+  check_file("{\"max_length\": 100000000}", HFM_E_CONFIG_LIMIT, "ask for texts of max_length 100000000");
+  check_file("{\"max_new_tokens\": 2147483647}", HFM_E_CONFIG_LIMIT, "max_length 2147483647");
+  check_file("{\"max_length\": 16000000, \"num_beams\": 8}", HFM_E_CONFIG_LIMIT, "num_beams 8");
+  check_file("{\"num_beams\": 100000, \"max_new_tokens\": 3}", HFM_E_CONFIG_LIMIT, "num_beams 100000");
+  check_file("{\"num_return_sequences\": 10000000, \"do_sample\": true}", HFM_E_CONFIG_LIMIT, "are too many");
+  check_file("{\"num_return_sequences\": 1000000, \"do_sample\": true}", HFM_E_CONFIG_LIMIT, "options.limits.");
+  check_file("{\"prompt_lookup_num_tokens\": 2147483647, \"eos_token_id\": [0, 1, 2]}", 0, "");
+  check_file("{\"max_length\": 100000, \"max_new_tokens\": 3}", 0, "");
+  memcpy(text, head, sizeof head - 1);
+  for (; size + 4 < sizeof text; size += 2) memcpy(text + size, ",4", 2);
+  memcpy(text + size, "]}", 2);
+  check_text(text, size + 2, HFM_E_CONFIG_LIMIT, "ids, but may have at most 1048576", 1 << 20);
+  memcpy(text + 2, "eos_token_id\":    ", 18);
+  check_text(text, size + 2, HFM_E_CONFIG_LIMIT, "ids, but may have at most 4096", 1 << 20);
+  { /* the call may */
+    const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
+    hfm_generation_config config = plain();
+    hfm_generated out;
+    setup();
+    config.num_beams = 1;
+    config.do_sample = 1;
+    config.num_return_sequences = 3000;
+    config.max_new_tokens = 2000;
+    config.stopping_criteria.is_done = at_once;
+    CHECK_INT(hfm_generate(session, &in, &config, &out, &error), HFM_OK);
+    teardown();
+  }
 }
 
 int main(void) {
@@ -736,5 +790,6 @@ int main(void) {
   TEST(test_failing_allocations);
   TEST(test_session_memory);
   TEST(test_files);
+  TEST(test_files_that_ask_for_much);
   return check_report("test_generation");
 }

@@ -52,6 +52,10 @@ static const struct {
   {"t5", "{\"model_type\":\"t5\"," T5_SIZES "}"},
   {"mt5", "{\"model_type\":\"mt5\"," T5_SIZES "}"},
   {"bart", "{\"model_type\":\"bart\"," BART_SIZES ",\"pad_token_id\":1,\"eos_token_id\":2}"},
+  {"mbart", "{\"model_type\":\"mbart\"," BART_SIZES ",\"pad_token_id\":1,\"eos_token_id\":2}"},
+  {"marian", "{\"model_type\":\"marian\"," BART_SIZES ",\"pad_token_id\":30,\"decoder_start_token_id\":30}"},
+  {"pegasus", "{\"model_type\":\"pegasus\"," BART_SIZES "}"},
+  {"m2m_100", "{\"model_type\":\"m2m_100\"," BART_SIZES "}"},
   {"vit", "{\"model_type\":\"vit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"
           "\"intermediate_size\":20,\"image_size\":8,\"patch_size\":4,\"num_channels\":1}"},
   {"deit", "{\"model_type\":\"deit\",\"hidden_size\":12,\"num_hidden_layers\":2,\"num_attention_heads\":3,"

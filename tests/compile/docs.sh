@@ -31,6 +31,10 @@ if build/hfm registry --markdown >"$work/registry" 2>"$work/log"; then
 else
   fail "build/hfm registry --markdown" "$work/log"
 fi
+sed -n '/^  Models  /,/^  Quirks/p' src/manual.h | tr -s ', \n' '\n' >"$work/words"
+for type in $(sed -n 's/^| \([a-z][a-z0-9_-]*\) |.*/\1/p' "$work/registry" | grep -v '^model_type$'); do
+  if grep -qx -- "$type" "$work/words"; then pass; else fail "$type is not among the manual's models"; fi
+done
 for file in $(grep -ohE '\]\([^)#:]+\)' README.md src/README.md CHANGELOG.md | sed 's/](\(.*\))/\1/' | sort -u); do
   if [ -e "$file" ] || [ -e "src/$file" ]; then pass; else fail "a link to $file, which is not there"; fi
 done

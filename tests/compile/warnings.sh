@@ -1,6 +1,6 @@
 #!/bin/sh
 # The languages, compilers and ways to include it, with every warning an error.
-. "$(dirname "$0")/../check.sh"
+. "$(dirname "$0")/../emulate.sh"
 strict="-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -pedantic -Werror"
 
 printf '#include "hfmodel.h"\nint main(void) { return hfm_version()[0] == 0; }\n' >"$work/api.c"
@@ -67,15 +67,8 @@ runs "$CC -O2 -ffast-math" $CC -O2 -ffast-math
 runs "$CC -O1 -funsigned-char" $CC -O1 -funsigned-char
 runs "$CC -Os -DNDEBUG" $CC -Os -DNDEBUG
 
-# 32 bits. Where only Debian's versioned multilib package is installed, <asm/errno.h> is in the 64-bit folder.
-printf '#include <errno.h>\nint main(void) { return sizeof(void *) != 4; }\n' >"$work/m32.c"
-m32=
-for flags in "-m32" "-m32 -idirafter /usr/include/$($CC -print-multiarch 2>/dev/null)"; do
-  if $CC $flags -o "$work/m32" "$work/m32.c" 2>/dev/null && "$work/m32"; then
-    m32=$flags
-    break
-  fi
-done
+# 32 bits: the tests of formats run in bits32.sh.
+m32=$(m32_flags)
 if [ -n "$m32" ]; then
   syntax "$CC -m32" $CC -std=c99 $m32 "$work/impl.c"
   runs "$CC -m32 (x87)" $CC -O1 $m32

@@ -1,12 +1,11 @@
 /* The bytes are calls of sessions: tensors of fuzzed dtypes, ranks, shapes and contents, in all combinations of inputs
-   and options, on models of a few hundred parameters; and what a caller does with the cache, bytes that were never
-   saved included. Whatever came before, a sound call gives the same bits as in a
-   new session; what comes from small finite inputs is finite. */
-#include "fuzz_bytes.h"
+   and options, on models of a few hundred parameters; and what a caller does with the cache. Whatever came before, a
+   sound call gives the same bits as in a new session; what comes from small finite inputs is finite. */
+#include "fuzz_cache.h"
 #include "fuzz_model.h"
 #include "fuzz_tiny.h"
 
-enum { FUZZ_INPUTS = 7, FUZZ_INPUT_BYTES = 4096, FUZZ_CALLS = 4 };
+enum { FUZZ_INPUTS = 9, FUZZ_INPUT_BYTES = 4096, FUZZ_CALLS = 6 };
 
 typedef struct fuzz_calls {
   fuzz_bytes bytes;
@@ -71,6 +70,7 @@ static hfm_inputs fuzz_inputs(fuzz_calls *c) {
   const int64_t batch = 1 + wants % 3, length = 1 + (int64_t)fuzz_take(&c->bytes, 1) % 9;
   const int64_t cached = hfm_cache_length(c->session);
   const hfm_config *config = hfm_model_config(c->tiny->model);
+  const int encodes = hfm_config_get_bool(config, "is_encoder_decoder", 0);
   const int64_t shape[3] = {batch, length, 4}, masked[2] = {batch, length + (wants & 16 ? cached : 0)};
   const int64_t image[4] = {batch, hfm_config_get_int(config, "num_channels", 3), 4, 4};
   hfm_inputs inputs;
@@ -80,19 +80,16 @@ static hfm_inputs fuzz_inputs(fuzz_calls *c) {
   else if (!(present & 2)) inputs.input_ids = fuzz_tensor(c, HFM_I64, 2, shape);
   if (present & 4) inputs.attention_mask = fuzz_tensor(c, HFM_U8, 2, masked);
   if (present & 8) inputs.token_type_ids = fuzz_tensor(c, HFM_BOOL, 2, shape);
-  if (present & 16) inputs.position_ids = fuzz_tensor(c, HFM_I32, 2, shape);
+  if (present & 16 && encodes) inputs.decoder_attention_mask = fuzz_tensor(c, HFM_I32, 2, masked);
+  else if (present & 16) inputs.position_ids = fuzz_tensor(c, HFM_I32, 2, shape);
   if (present & 2) inputs.inputs_embeds = fuzz_tensor(c, HFM_F32, 3, shape);
+  if (encodes ? present >> 5 != 7 : present >> 5 == 6) inputs.decoder_input_ids = fuzz_tensor(c, HFM_I64, 2, shape);
   if (present >> 5 == 7) inputs.labels = fuzz_tensor(c, HFM_I64, 2, shape);
   inputs.output_hidden_states = wants >> 5 & 1;
   inputs.output_attentions = wants >> 6 & 1;
   inputs.use_cache = wants >> 4 & 1;
   inputs.logits_to_keep = wants >> 7 ? (int8_t)fuzz_take(&c->bytes, 1) : 0;
   return inputs;
-}
-
-static void fuzz_reason(hfm_result result, const hfm_error *error) {
-  FUZZ_REQUIRE(error->code == result, error->message);
-  FUZZ_REQUIRE(result == HFM_OK || (error->item != HFM_E_NONE && error->message[0] != 0), "no reason");
 }
 
 /* In slices, or at once; sometimes given up on the way. */
@@ -129,6 +126,7 @@ static uint64_t fuzz_sound_call(fuzz_calls *c, hfm_session *session) {
   memset(&inputs, 0, sizeof inputs);
   if (hfm_config_has(config, "num_channels")) inputs.pixel_values = hfm_tensor_f32(pixels, 4, image);
   else inputs.input_ids = hfm_tensor_i64(ids, 2, 3);
+  if (hfm_config_get_bool(config, "is_encoder_decoder", 0)) inputs.decoder_input_ids = hfm_tensor_i64(ids, 2, 2);
   FUZZ_REQUIRE(hfm_forward(session, &inputs, &outputs, &error) == HFM_OK, error.message);
   for (size_t i = 0; i < outputs.items_count; i++) {
     const hfm_tensor *tensor = &outputs.items[i].tensor;
@@ -137,52 +135,6 @@ static uint64_t fuzz_sound_call(fuzz_calls *c, hfm_session *session) {
     hash = hash * 31 + fuzz_hash((const uint8_t *)tensor->data, (size_t)size);
   }
   return hash;
-}
-
-/* Sequences in another order, or more or fewer of them. */
-static void fuzz_reorder(fuzz_calls *c) {
-  int64_t rows[8];
-  hfm_error error;
-  const int64_t count = (int64_t)fuzz_take(&c->bytes, 1) % 10 - 1;
-  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
-    const uint8_t row = (uint8_t)fuzz_take(&c->bytes, 1);
-    rows[i] = row < 250 ? row % 3 : (int8_t)row;
-  }
-  fuzz_reason(hfm_cache_reorder(c->session, rows, HFM__MIN(count, (int64_t)HFM__COUNT(rows)), &error), &error);
-}
-
-/* What the cache is as bytes comes back as it was; other bytes, in place of some or all of these, are taken or not. */
-static void fuzz_reload(fuzz_calls *c) {
-  enum { HEADER = 56 };
-  const uint64_t saved = hfm_cache_size(c->session), size = HFM__MAX(saved, (uint64_t)HEADER);
-  uint8_t *bytes = (uint8_t *)calloc(1, (size_t)size), *again = (uint8_t *)malloc((size_t)size);
-  const int64_t length = hfm_cache_length(c->session), batch = hfm_cache_batch(c->session);
-  hfm_error error;
-  if (bytes && again && saved) {
-    FUZZ_REQUIRE(hfm_cache_save(c->session, bytes, saved, &error) == HFM_OK, error.message);
-    FUZZ_REQUIRE(hfm_cache_load(c->session, bytes, saved, &error) == HFM_OK, error.message);
-    FUZZ_REQUIRE(hfm_cache_length(c->session) == length && hfm_cache_batch(c->session) == batch, "another cache");
-    FUZZ_REQUIRE(hfm_cache_save(c->session, again, saved, &error) == HFM_OK, error.message);
-    FUZZ_REQUIRE(memcmp(bytes, again, (size_t)saved) == 0, "a saved cache is not what was loaded");
-  }
-  for (uint8_t changes = (uint8_t)fuzz_take(&c->bytes, 1) % 6; bytes && changes; changes--) {
-    const size_t at = (size_t)fuzz_take(&c->bytes, 2) % (size_t)size;
-    bytes[at] = (uint8_t)fuzz_take(&c->bytes, 1);
-    c->tame = 0;
-  }
-  if (bytes && again) { /* in a block of their own size */
-    const uint64_t cut = (uint64_t)fuzz_take(&c->bytes, 1), left = cut < 200 ? size : size * (cut - 200) / 56;
-    uint8_t *exact = (uint8_t *)malloc((size_t)left + !left);
-    if (exact) {
-      memcpy(exact, bytes, (size_t)left);
-      fuzz_reason(hfm_cache_load(c->session, exact, left, &error), &error);
-      FUZZ_REQUIRE(error.code == HFM_OK || hfm_cache_length(c->session) == length,
-                   "a refused cache in place of the old one");
-    }
-    free(exact);
-  }
-  free(bytes);
-  free(again);
 }
 
 static void fuzz_new_session(fuzz_calls *c, int32_t threads, hfm_dtype cache_dtype) {
@@ -199,11 +151,8 @@ static void fuzz_new_session(fuzz_calls *c, int32_t threads, hfm_dtype cache_dty
 static void fuzz_one_call(fuzz_calls *c) {
   const uint8_t kind = (uint8_t)fuzz_take(&c->bytes, 1);
   hfm_error error;
-  if (kind % 8 == 6 && kind >> 3 & 3) {
-    if (kind >> 3 & 1) fuzz_reload(c);
-    else fuzz_reorder(c);
-  } else if (kind % 8 == 6) {
-    fuzz_reason(hfm_cache_crop(c->session, (int8_t)fuzz_take(&c->bytes, 1), &error), &error);
+  if (kind % 8 == 6 || (kind % 4 == 1 && hfm_cache_length(c->session))) {
+    if (fuzz_use_cache(&c->bytes, c->session, kind >> 3)) c->tame = 0;
   } else if (kind % 8 == 7) {
     const int64_t batch = (int8_t)fuzz_take(&c->bytes, 1) % 8, length = (int8_t)fuzz_take(&c->bytes, 1);
     const hfm_inputs like = fuzz_inputs(c);

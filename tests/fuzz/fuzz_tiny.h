@@ -28,6 +28,13 @@ static const char *const fuzz_tiny_configs[] = {
   "\"architectures\":[\"Gemma3ForCausalLM\"]}",
   "{\"model_type\":\"mixtral\"," FUZZ_TINY_SIZES FUZZ_TINY_TEXT "\"num_key_value_heads\":1,\"num_local_experts\":3,"
   "\"num_experts_per_tok\":2,\"sliding_window\":4,\"architectures\":[\"MixtralForCausalLM\"]}",
+  "{\"model_type\":\"t5\",\"d_model\":4,\"d_ff\":4,\"d_kv\":2,\"num_heads\":2,\"num_layers\":1,\"vocab_size\":6,"
+  "\"num_decoder_layers\":1,\"relative_attention_num_buckets\":4,\"relative_attention_max_distance\":6,"
+  "\"decoder_start_token_id\":0,\"architectures\":[\"T5ForConditionalGeneration\"]}",
+  "{\"model_type\":\"bart\",\"d_model\":4,\"encoder_layers\":1,\"decoder_layers\":1,\"encoder_attention_heads\":2,"
+  "\"decoder_attention_heads\":2,\"encoder_ffn_dim\":4,\"decoder_ffn_dim\":4,\"max_position_embeddings\":8,"
+  "\"vocab_size\":6,\"pad_token_id\":1,\"bos_token_id\":0,\"eos_token_id\":2,\"decoder_start_token_id\":2,"
+  "\"forced_eos_token_id\":null,\"architectures\":[\"BartForConditionalGeneration\"]}",
 };
 enum { FUZZ_TINY_COUNT = sizeof fuzz_tiny_configs / sizeof fuzz_tiny_configs[0] };
 

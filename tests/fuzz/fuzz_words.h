@@ -28,12 +28,15 @@ static const char *const fuzz_config_keys[] = {
   "ffn_hidden_size", "slow_but_exact", "pretraining_tp", "apply_residual_connection_post_layernorm",
   "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling", "resid_pdrop",
   "num_local_experts", "num_experts", "num_experts_per_tok", "moe_intermediate_size", "decoder_sparse_step",
-  "mlp_only_layers", "norm_topk_prob", "0", "1", "2", "10", "01", "-1", "__float__"};
+  "mlp_only_layers", "norm_topk_prob", "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads",
+  "decoder_attention_heads", "encoder_ffn_dim", "decoder_ffn_dim", "scale_embedding", "decoder_vocab_size",
+  "share_encoder_decoder_embeddings", "decoder_start_token_id", "is_encoder_decoder", "tie_last_hidden_states", "0",
+  "1", "2", "10", "01", "-1", "__float__"};
 static const char *const fuzz_config_texts[] = {
   "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "llama", "mistral", "ministral", "qwen2",
   "qwen3", "vit", "deit", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "opt", "gpt_neox", "gpt_neo", "phi",
-  "falcon", "bloom", "granite", "phi3", "mixtral", "qwen3_moe", "global", "local", "t5", "bart",
-  "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh",
+  "falcon", "bloom", "granite", "phi3", "mixtral", "qwen3_moe", "global", "local", "t5", "bart", "mbart", "marian",
+  "pegasus", "m2m_100", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh",
   "quick_gelu", "swish", "default", "linear", "dynamic", "yarn", "llama3", "longrope", "proportional", "su",
   "float32", "float16", "bfloat16", "float64", "auto", "full_attention", "sliding_attention", "absolute",
   "relative_key", "BertModel", "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification",
@@ -43,6 +46,17 @@ static const char *const fuzz_config_texts[] = {
   "Qwen2ForQuestionAnswering", "NoSuchModel", "", "yes", "LABEL_0", "../x", "model.safetensors", "x.safetensors",
   "x.safetensors.index.json", "gptq", "\\u00e9", "\\ud800", "\\u0000", "Infinity"};
 static const fuzz_words fuzz_config_words = FUZZ_WORDS(fuzz_config_keys, fuzz_config_texts);
+
+static const char *const fuzz_generation_keys[] = {
+  "max_new_tokens", "max_length", "min_new_tokens", "min_length", "max_time", "eos_token_id", "pad_token_id",
+  "bos_token_id", "do_sample", "early_stopping", "num_beams", "num_return_sequences", "length_penalty",
+  "prompt_lookup_num_tokens", "max_matching_ngram_size", "repetition_penalty", "no_repeat_ngram_size",
+  "bad_words_ids", "forced_bos_token_id", "forced_eos_token_id", "force_bos_token_to_be_generated",
+  "suppress_tokens", "begin_suppress_tokens", "remove_invalid_values", "renormalize_logits", "temperature", "top_k",
+  "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "guidance_scale", "num_beam_groups", "penalty_alpha",
+  "stop_strings", "transformers_version", "decoder_start_token_id", "use_cache", "0"};
+static const char *const fuzz_generation_texts[] = {"never", "5.23.0", "static", "true", "1", "", "\\u0000"};
+static const fuzz_words fuzz_generation_words = FUZZ_WORDS(fuzz_generation_keys, fuzz_generation_texts);
 
 static const char *const fuzz_header_keys[] = {"dtype", "shape", "data_offsets", "__metadata__", "a", "b", "\\u0061",
                                                "pooler.dense.bias", "format", "\\u0000", "\xc3\xa9", "a.b", ""};

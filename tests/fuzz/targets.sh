@@ -6,7 +6,7 @@ all_targets=$(for source in tests/fuzz/fuzz_*.c; do basename "$source" .c | sed 
 max_len() { # TARGET
   case $1 in
     zip | forward) echo 256 ;;
-    json | index | pickle) echo 512 ;;
+    json | index | pickle | generate) echo 512 ;;
     safetensors | legacy) echo 1024 ;;
     gguf) echo 2048 ;;
     directory) echo 32768 ;;
@@ -17,7 +17,7 @@ max_len() { # TARGET
 # The schedule that counts how rare each feature is costs more than it brings where a model has ten thousands of them.
 schedule() { # TARGET
   case $1 in
-    config | binding | directory | forward) echo 0 ;;
+    config | binding | directory | forward | generate) echo 0 ;;
     *) echo 1 ;;
   esac
 }

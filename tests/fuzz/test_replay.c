@@ -6,6 +6,7 @@
 #include "fuzz_config.c"
 #include "fuzz_directory.c"
 #include "fuzz_forward.c"
+#include "fuzz_generate.c"
 #include "fuzz_gguf.c"
 #include "fuzz_index.c"
 #include "fuzz_json.c"
@@ -170,6 +171,10 @@ static void test_directory(void) { /* of nothing, the mutator makes a whole dire
   CORPUS(directory, fuzz_mutator_directory);
 }
 static void test_forward(void) { CORPUS(forward, NULL); }
+static void test_generate(void) {
+  replay_bytes("a new recipe", (const uint8_t *)"", 0, fuzz_generate, fuzz_mutator_generate, rounds() / MODEL_SHARE);
+  CORPUS(generate, fuzz_mutator_generate);
+}
 
 int main(void) {
   TEST(test_json);
@@ -184,5 +189,6 @@ int main(void) {
   TEST(test_binding);
   TEST(test_directory);
   TEST(test_forward);
+  TEST(test_generate);
   return check_report("test_replay");
 }

@@ -282,6 +282,131 @@ static void attention_overlapping_bias(const hfm__cpu *cpu) {
   }
 }
 
+/* ---- Keys and values in pages ---- */
+
+typedef struct paged {
+  guarded data;
+  int32_t table[2 * 8];
+} paged;
+
+enum { PAGED_BATCH = 2, PAGED_HEADS = 2, PAGED_KEYS = 3 * HFM__PAGE + 21, PAGED_QUERIES = 9 };
+
+/* Positions from `first` on of [PAGED_BATCH, PAGED_KEYS, PAGED_HEADS, head] as append leaves them, in pages that lie
+   anyhow; whatever is no position is NaN. */
+static hfm__operand in_pages(const hfm__cpu *cpu, paged *p, float *x, int64_t head, int64_t first, int32_t dtype,
+                             int32_t values) {
+  const int64_t held = PAGED_KEYS - first, columns = (held + HFM__PAGE - 1) / HFM__PAGE;
+  const int64_t each = hfm__page_head(cpu->kernels, values, head), count = PAGED_BATCH * columns;
+  const size_t bytes = (size_t)(count * PAGED_HEADS * each) * (dtype == HFM_F32 ? 4 : 2);
+  hfm__operand state = operand(NULL, (hfm_dtype)dtype, 4, PAGED_BATCH, held, PAGED_HEADS, head);
+  hfm__op_args a;
+  hfm__attrs attrs;
+  int64_t i;
+  p->data = guarded_alloc(bytes, 0);
+  memset(p->data.data, 0xff, bytes);
+  for (i = 0; i < count; i++) p->table[i] = (int32_t)i;
+  for (i = count - 1; i > 0; i--) {
+    const int64_t j = (int64_t)random_u32() % (i + 1);
+    const int32_t page = p->table[i];
+    p->table[i] = p->table[j];
+    p->table[j] = page;
+  }
+  state.data = p->data.data;
+  state.pages = p->table;
+  state.first = first;
+  state.stride[0] = columns;
+  state.stride[1] = PAGED_HEADS * each;
+  state.stride[2] = each;
+  memset(&a, 0, sizeof a);
+  memset(&attrs, 0, sizeof attrs);
+  attrs.transposed = values;
+  a.cpu = cpu;
+  a.attrs = &attrs;
+  a.in[0] = state;
+  a.in[1] = operand(x, HFM_F32, 4, PAGED_BATCH, PAGED_KEYS, PAGED_HEADS, head);
+  a.in[1].data = x + first * PAGED_HEADS * head;
+  a.in[1].shape[1] = held;
+  run_op(HFM__OP_append, &a, 2);
+  return state;
+}
+
+/* The last queries over pages have the bits of the same queries among more of them over keys in a row. */
+static void paged_case(const hfm__cpu *cpu, attention_case *c, int32_t dtype, int64_t first) {
+  const int64_t row = c->heads * c->head, whole = PAGED_BATCH * PAGED_QUERIES * row;
+  float *expected = (float *)malloc((size_t)whole * sizeof *expected);
+  attention_data d;
+  paged k, v;
+  hfm__op_args a;
+  hfm__attrs attrs;
+  int64_t i, b, queries;
+  c->queries = PAGED_QUERIES;
+  d = make_attention(c);
+  for (i = 0; i < PAGED_BATCH * PAGED_KEYS * PAGED_HEADS * c->head && dtype != HFM_F32; i++) {
+    ((float *)d.k.data)[i] = wide(dtype, narrow(dtype, ((float *)d.k.data)[i]));
+    ((float *)d.v.data)[i] = wide(dtype, narrow(dtype, ((float *)d.v.data)[i]));
+  }
+  run_attention(cpu, c, &d, 2, 0, expected);
+  memset(&a, 0, sizeof a);
+  memset(&attrs, 0, sizeof attrs);
+  attrs.implementation = c->implementation;
+  attrs.causal = c->causal;
+  attrs.window = c->window;
+  attrs.scale = attention_scale;
+  attrs.softcap = c->softcap;
+  a.cpu = cpu;
+  a.attrs = &attrs;
+  a.in[1] = in_pages(cpu, &k, (float *)d.k.data, c->head, first, dtype, 0);
+  a.in[2] = in_pages(cpu, &v, (float *)d.v.data, c->head, first, dtype, 1);
+  if (c->masked) a.in[3] = operand(d.keep.data, HFM_U8, 2, PAGED_BATCH, PAGED_KEYS, 0, 0);
+  for (queries = 1; queries <= PAGED_QUERIES; queries += 4) {
+    const int64_t skipped = PAGED_QUERIES - queries;
+    a.in[0] = operand((float *)d.q.data + skipped * row, HFM_F32, 4, PAGED_BATCH, queries, c->heads, c->head);
+    a.in[0].stride[0] = PAGED_QUERIES * row;
+    if (c->biased) {
+      a.in[4] = operand((float *)d.bias.data + skipped * PAGED_KEYS, HFM_F32, 4, 1, c->heads, queries, PAGED_KEYS);
+      a.in[4].stride[1] = PAGED_QUERIES * PAGED_KEYS;
+    }
+    a.out[0] = operand(d.out.data, HFM_F32, 4, PAGED_BATCH, queries, c->heads, c->head);
+    run_op(HFM__OP_attention, &a, 2);
+    for (b = 0; b < PAGED_BATCH; b++)
+      if (!CHECK(memcmp((float *)d.out.data + b * queries * row, expected + (b * PAGED_QUERIES + skipped) * row,
+                        (size_t)(queries * row) * 4) == 0))
+        printf("    %s %s head %d groups %d implementation %d, from %d, %d queries, masked %d, biased %d\n", cpu->name,
+               hfm_dtype_name((hfm_dtype)dtype), (int)c->head, (int)c->groups, (int)c->implementation, (int)first,
+               (int)queries, (int)c->masked, (int)c->biased);
+  }
+  guarded_free(&k.data);
+  guarded_free(&v.data);
+  free_attention(&d);
+  free(expected);
+}
+
+static void attention_pages(const hfm__cpu *cpu) {
+  static const int32_t types[] = {HFM_F32, HFM_F16, HFM_BF16};
+  static const int64_t groups[] = {1, 3, 11}, heads[] = {20, 64, 96};
+  attention_case c;
+  size_t t, g, h;
+  memset(&c, 0, sizeof c);
+  c.batch = PAGED_BATCH;
+  c.keys = PAGED_KEYS;
+  c.causal = 1;
+  for (t = 0; t < HFM__COUNT(types); t++)
+    for (g = 0; g < HFM__COUNT(groups); g++)
+      for (h = 0; h < HFM__COUNT(heads); h++) {
+        c.implementation = HFM_ATTN_EAGER + (int32_t)((t + g + h) % 3);
+        c.groups = groups[g];
+        c.heads = PAGED_HEADS * c.groups;
+        c.head = heads[h];
+        c.masked = (t + g) % 2;
+        c.biased = (g + h) % 2 ? 7 : 0;
+        c.softcap = g == 1 ? 0.9f : 0.0f;
+        c.window = 0;
+        paged_case(cpu, &c, types[t], 0);
+        c.window = 80; /* so nothing before the second page is seen */
+        paged_case(cpu, &c, types[t], HFM__PAGE);
+      }
+}
+
 static void attention_nan(const hfm__cpu *cpu) {
   attention_case c;
   memset(&c, 0, sizeof c);
@@ -348,6 +473,14 @@ static void test_attention_strict(void) {
 static void test_attention_tiles(void) { each_tier(attention_tiles); }
 static void test_attention_one_order(void) { each_tier_exactly(attention_one_order); }
 static void test_attention_overlapping_bias(void) { each_tier(attention_overlapping_bias); }
+static void test_attention_pages(void) { each_tier_exactly(attention_pages); }
+static void test_attention_strict_pages(void) {
+  hfm_error error;
+  hfm__cpu cpu;
+  memset(&cpu, 0, sizeof cpu);
+  if (hfm__cpu_make_strict(&cpu, &error) == HFM_OK) attention_pages(&cpu);
+  else SKIP("this build has no strict tier");
+}
 static void test_attention_nan(void) { each_tier_exactly(attention_nan); }
 static void test_rotary_shapes(void) { each_tier(rotary_shapes); }
 
@@ -357,6 +490,8 @@ int main(void) {
   TEST(test_attention_tiles);
   TEST(test_attention_one_order);
   TEST(test_attention_overlapping_bias);
+  TEST(test_attention_pages);
+  TEST(test_attention_strict_pages);
   TEST(test_attention_nan);
   TEST(test_rotary_shapes);
   return check_report("test_attention");

@@ -1,5 +1,5 @@
 /* linear and conv2d on every tier: against sums in double, and the promise that an output's bits depend on nothing but
-   the operation, K, the weight's type, the tier, and whether M is 1. */
+   the operation, K, the weight's type, the tier, and whether M is more than FEW_ROWS. */
 #define _GNU_SOURCE
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
@@ -100,7 +100,7 @@ static double rounded_bf16(float x) {
 /* |error| <= (K + 8) * 2^-24 * sum |x w|, and a little for what follows. */
 static void check_against_double(const hfm__cpu *cpu, const linear_case *c, int at_start) {
   linear_data d = make_linear(c, at_start);
-  const int pairs = c->m > 1 && hfm__in_pairs(cpu, c->dtype, c->transposed, c->k);
+  const int pairs = c->m > HFM__FEW_ROWS && hfm__in_pairs(cpu, c->dtype, c->transposed, c->k);
   int64_t m, n, k, bad = 0;
   double worst = 0;
   run_linear(cpu, c, &d, 1, NULL, (float *)d.out.data);
@@ -131,7 +131,7 @@ static void check_against_double(const hfm__cpu *cpu, const linear_case *c, int 
 
 static void linear_shapes(const hfm__cpu *cpu) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
-  const int64_t ms[] = {1, 2, mr - 1, mr, mr + 1, 3 * mr + 2}, ns[] = {1, 3, nr - 1, nr, nr + 1, 2 * nr + 5};
+  const int64_t ms[] = {1, 2, 3, 4, mr - 1, mr, mr + 1, 3 * mr + 2}, ns[] = {1, 3, nr - 1, nr, nr + 1, 2 * nr + 5};
   const int64_t ks[] = {1, 2, 7, 16, 31, 33, 130};
   linear_case c;
   size_t i, j, l, t;
@@ -159,7 +159,8 @@ static void linear_shapes(const hfm__cpu *cpu) {
 
 /* K so deep that a panel is taken in pieces, with more rows than one block of them. */
 static void linear_deep(const hfm__cpu *cpu) {
-  const int64_t nr = cpu->kernels->nr, k = HFM__PIECE_FLOATS / nr + 34, ms[] = {2, HFM__PIECE_ROWS + 3};
+  const int64_t nr = cpu->kernels->nr, k = HFM__PIECE_FLOATS / nr + 34;
+  const int64_t ms[] = {HFM__FEW_ROWS + 1, HFM__PIECE_ROWS + 3};
   linear_case c;
   size_t i;
   memset(&c, 0, sizeof c);
@@ -231,7 +232,7 @@ static void linear_one_order(const hfm__cpu *given) {
       run_linear(&cpu, &c, &d, threads, NULL, (float *)d.out.data);
       CHECK(memcmp(first, d.out.data, (size_t)(most * n) * 4) == 0);
     }
-    for (m = 2; m < most; m++) {
+    for (m = HFM__FEW_ROWS + 1; m < most; m++) {
       c.m = m;
       memset(d.out.data, 0, (size_t)(most * n) * 4);
       run_linear(&cpu, &c, &d, 2, NULL, (float *)d.out.data);
@@ -271,30 +272,49 @@ static void linear_one_order(const hfm__cpu *given) {
   }
 }
 
-/* M = 1 has its own order, which the row's neighbours in N don't change either. */
-static void linear_one_row_order(const hfm__cpu *cpu) {
-  linear_case c;
-  linear_data d;
-  float *first;
-  int32_t threads;
-  memset(&c, 0, sizeof c);
-  c.m = 1;
-  c.n = 203;
-  c.k = 1001;
-  c.dtype = HFM_F32;
-  d = make_linear(&c, 0);
-  first = (float *)malloc((size_t)c.n * 4);
-  run_linear(cpu, &c, &d, 1, NULL, first);
-  for (threads = 2; threads <= 3; threads++) {
-    run_linear(cpu, &c, &d, threads, NULL, (float *)d.out.data);
-    CHECK(memcmp(first, d.out.data, (size_t)c.n * 4) == 0);
+/* Few rows have their own order, which is that of one row, and which neighbours in M and N don't change either. */
+static void linear_few_rows_order(const hfm__cpu *cpu) {
+  enum { N = 203 };
+  size_t t;
+  for (t = 0; t < HFM__COUNT(weight_types); t++) {
+    linear_case c;
+    linear_data d, e;
+    float *first, *row;
+    int64_t m, i;
+    int32_t threads;
+    memset(&c, 0, sizeof c);
+    c.m = HFM__FEW_ROWS;
+    c.n = N;
+    c.k = 1001;
+    c.dtype = weight_types[t];
+    c.with_bias = c.with_residual = 1;
+    c.activation = HFM__ACT_silu;
+    d = e = make_linear(&c, 0);
+    first = (float *)malloc((size_t)(c.m * c.n) * 4);
+    run_linear(cpu, &c, &d, 1, NULL, first);
+    for (threads = 2; threads <= 3; threads++) {
+      run_linear(cpu, &c, &d, threads, NULL, (float *)d.out.data);
+      CHECK(memcmp(first, d.out.data, (size_t)(c.m * c.n) * 4) == 0);
+    }
+    for (m = 1; m < HFM__FEW_ROWS; m++) { /* the last rows alone */
+      e.x.data = (float *)d.x.data + (HFM__FEW_ROWS - m) * c.k;
+      e.residual.data = (float *)d.residual.data + (HFM__FEW_ROWS - m) * c.n;
+      c.m = m;
+      run_linear(cpu, &c, &e, 2, NULL, (float *)d.out.data);
+      CHECK(memcmp(first + (HFM__FEW_ROWS - m) * N, d.out.data, (size_t)(m * N) * 4) == 0);
+    }
+    c.m = HFM__FEW_ROWS;
+    c.with_residual = 0;
+    run_linear(cpu, &c, &d, 1, NULL, first);
+    row = (float *)malloc((size_t)(c.m * c.n) * 4);
+    for (c.n = 1; c.n < 12; c.n++) { /* the first columns alone */
+      run_linear(cpu, &c, &d, 1, NULL, row);
+      for (i = 0; i < c.m; i++) CHECK(memcmp(first + i * N, row + i * c.n, (size_t)c.n * 4) == 0);
+    }
+    free(row);
+    free(first);
+    free_linear(&d);
   }
-  for (c.n = 1; c.n < 12; c.n++) {
-    run_linear(cpu, &c, &d, 1, NULL, (float *)d.out.data);
-    CHECK(memcmp(first, d.out.data, (size_t)c.n * 4) == 0);
-  }
-  free_linear(&d);
-  free(first);
 }
 
 /* A NaN or an infinity reaches exactly the outputs that it belongs to. */
@@ -449,7 +469,7 @@ static void test_linear_deep_one_order(void) {
 static void test_linear_shapes(void) { each_tier(linear_shapes); }
 static void test_linear_empty(void) { each_tier(linear_empty); }
 static void test_linear_one_order(void) { each_tier_exactly(linear_one_order); }
-static void test_linear_one_row_order(void) { each_tier_exactly(linear_one_row_order); }
+static void test_linear_few_rows_order(void) { each_tier_exactly(linear_few_rows_order); }
 static void test_linear_deep(void) { each_tier(linear_deep); }
 static void test_linear_bf16(void) {
   const int32_t tiers[] = {HFM_ISA_SCALAR, HFM_ISA_AVX512_BF16};
@@ -474,7 +494,7 @@ int main(void) {
   TEST(test_linear_shapes);
   TEST(test_linear_empty);
   TEST(test_linear_one_order);
-  TEST(test_linear_one_row_order);
+  TEST(test_linear_few_rows_order);
   TEST(test_linear_deep);
   TEST(test_linear_deep_one_order);
   TEST(test_linear_bf16);

@@ -370,12 +370,57 @@ static void alibi(const hfm__cpu *cpu) {
   for (b = 0; b < 2; b++) for (h = 0; h < 6; h++) for (s = 0; s < 4; s++)
     CHECK_NEAR(out[(b * 6 + h) * 4 + s], six[h] * (double)kept[b * 4 + s] * 0.5, 1e-7);
   attrs.scale = 1.0f;
-  attrs.rounded_bf16 = 1;
+  attrs.rounded = HFM_BF16;
   a.in[0] = operand(far, HFM_I64, 2, 1, 2, 0, 0);
   a.out[0] = operand(out, HFM_F32, 4, 1, 12, 1, 2);
   run_op(HFM__OP_alibi, &a, 1); /* 12 heads: 8 of 2^-1, 2^-2, ..., then 2^-0.5, 2^-1.5, ... */
   CHECK(out[0] == rounded[0] * 256.0f && out[1] == rounded[0]); /* 257 has too many bits */
   CHECK(out[16] == rounded[1] * 256.0f && out[17] == rounded[1]);
+}
+
+/* Ids shifted right, after one that is given or after their own last one that is not padding. */
+static void shifted(const hfm__cpu *cpu) {
+  int64_t ids[8] = {7, 8, 1, 1, 5, 1, 6, 2}, out[8];
+  const int64_t started[8] = {9, 7, 8, 1, 9, 5, 1, 6}, wrapped[8] = {8, 7, 8, 1, 6, 5, 1, 6};
+  hfm__op_args a;
+  hfm__attrs attrs;
+  int64_t i;
+  prepare(&a, &attrs, cpu);
+  attrs.pad = 9;
+  a.in[0] = operand(ids, HFM_I64, 2, 2, 4, 0, 0);
+  a.out[0] = operand(out, HFM_I64, 2, 2, 4, 0, 0);
+  run_op(HFM__OP_shift_right, &a, 1);
+  for (i = 0; i < 8; i++) CHECK_INT(out[i], started[i]);
+  attrs.pad = 1;
+  attrs.wrapped = 1;
+  run_op(HFM__OP_shift_right, &a, 1); /* in the second row it is the third: as many are none */
+  for (i = 0; i < 8; i++) CHECK_INT(out[i], wrapped[i]);
+}
+
+static void sinusoids(const hfm__cpu *cpu) {
+  int64_t positions[4] = {0, 1, 2047, 3};
+  const hfm_dtype dtypes[2] = {HFM_F32, HFM_BF16};
+  float given[2] = {1.0f, 0.01f}, out[4 * 5];
+  hfm__op_args a;
+  hfm__attrs attrs;
+  int64_t s, j, d;
+  prepare(&a, &attrs, cpu);
+  attrs.pad = 3;
+  a.in[0] = operand(positions, HFM_I64, 2, 2, 2, 0, 0);
+  a.in[1] = operand(given, HFM_F32, 1, 2, 0, 0, 0);
+  a.out[0] = operand(out, HFM_F32, 3, 2, 2, 5, 0);
+  for (d = 0; d < 2; d++) {
+    attrs.rounded = dtypes[d];
+    run_op(HFM__OP_sinusoids, &a, 1);
+    for (s = 0; s < 4; s++) for (j = 0; j < 2; j++) {
+      const float product = (float)((float)positions[s] * given[j]);
+      const double angle = (double)product, kept = s < 3, error = d ? 0.004 : 1e-7;
+      CHECK_NEAR(out[s * 5 + j], kept * sin(angle), error);
+      CHECK_NEAR(out[s * 5 + 2 + j], kept * cos(angle), error);
+      CHECK(out[s * 5 + j] == hfm__rounded(dtypes[d], (double)out[s * 5 + j]));
+    }
+    for (s = 0; s < 4; s++) CHECK(out[s * 5 + 4] == 0.0f);
+  }
 }
 
 static void angles(const hfm__cpu *cpu) {
@@ -433,6 +478,8 @@ static void test_concats(void) { each_tier(concats); }
 static void test_gathers(void) { each_tier(gathers); }
 static void test_indices(void) { each_tier(indices); }
 static void test_alibi(void) { each_tier(alibi); }
+static void test_shifted(void) { each_tier(shifted); }
+static void test_sinusoids(void) { each_tier(sinusoids); }
 static void test_angles(void) { each_tier(angles); }
 static void test_frequencies(void) { each_tier(frequencies); }
 
@@ -477,6 +524,8 @@ int main(void) {
   TEST(test_gathers);
   TEST(test_indices);
   TEST(test_alibi);
+  TEST(test_shifted);
+  TEST(test_sinusoids);
   TEST(test_angles);
   TEST(test_frequencies);
   TEST(test_missing_tier);

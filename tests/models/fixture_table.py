@@ -96,6 +96,14 @@ BART = dict(vocab_size=83, d_model=30, encoder_layers=2, decoder_layers=1, encod
             encoder_attention_heads=5, decoder_attention_heads=3, max_position_embeddings=96)
 BART_SMALL = dict(BART, vocab_size=61, d_model=21, encoder_layers=1, encoder_ffn_dim=26, decoder_ffn_dim=28,
                   encoder_attention_heads=3, decoder_attention_heads=7)
+MBART = dict(BART, pad_token_id=1, eos_token_id=2)
+MBART_SMALL = dict(BART_SMALL, pad_token_id=1, eos_token_id=2)
+MARIAN = dict(BART, pad_token_id=82, eos_token_id=0, decoder_start_token_id=82, bad_words_ids=[[82]])
+MARIAN_SMALL = dict(BART_SMALL, pad_token_id=46, eos_token_id=0, decoder_start_token_id=46)
+PEGASUS = dict(BART, pad_token_id=0, eos_token_id=1)
+PEGASUS_SMALL = dict(BART_SMALL, pad_token_id=0, eos_token_id=1)
+M2M = dict(BART, max_position_embeddings=24)  # texts may be longer
+M2M_SMALL = dict(BART_SMALL, max_position_embeddings=24)
 VIT = dict(hidden_size=36, num_hidden_layers=2, num_attention_heads=3, intermediate_size=52, image_size=[15, 24],
            patch_size=[5, 6], num_channels=3)
 VIT_SMALL = dict(VIT, hidden_size=18, intermediate_size=26, image_size=14, patch_size=7)
@@ -321,6 +329,10 @@ model("mt5_base", "MT5Model", dict(T5_SMALL, relative_attention_num_buckets=9))
 model("t5_two_layers", "T5ForConditionalGeneration", dict(T5_SMALL, num_layers=2))
 model("mt5_generation", "MT5ForConditionalGeneration", dict(T5_SMALL, num_layers=2))
 model("mt5_bf16", "MT5ForConditionalGeneration", T5_SMALL, dtype="bfloat16")
+model("mt5_encoder", "MT5EncoderModel", dict(T5_SMALL, num_layers=2, feed_forward_proj="relu"))
+model("mt5_token", "MT5ForTokenClassification", dict(T5_SMALL, **LABELS5))
+model("mt5_question", "MT5ForQuestionAnswering", T5_SMALL)
+model("mt5_sequence", "MT5ForSequenceClassification", dict(T5_SMALL, **LABELS3, classifier_dropout=0.25))
 
 model("t5_sequence", "T5ForSequenceClassification", dict(T5_SMALL, **LABELS3, classifier_dropout=0.25))
 
@@ -333,6 +345,38 @@ model("bart_bf16", "BartForConditionalGeneration", dict(BART_SMALL, decoder_laye
       dtype="bfloat16")
 model("bart_sequence", "BartForSequenceClassification", dict(BART_SMALL, **LABELS5, classifier_dropout=0.25))
 model("bart_question", "BartForQuestionAnswering", BART_SMALL)
+
+model("mbart_base", "MBartModel", MBART)
+model("mbart_generation", "MBartForConditionalGeneration", dict(MBART_SMALL, scale_embedding=True))
+model("mbart_untied", "MBartForConditionalGeneration", dict(MBART_SMALL, tie_word_embeddings=False,
+                                                            activation_function="relu"))
+model("mbart_old_names", "MBartForConditionalGeneration", MBART_SMALL, edit="bart_old_names")
+model("mbart_bf16", "MBartForConditionalGeneration", dict(MBART_SMALL, decoder_layers=2, scale_embedding=True),
+      dtype="bfloat16")
+model("mbart_sequence", "MBartForSequenceClassification", dict(MBART_SMALL, **LABELS5, classifier_dropout=0.25))
+model("mbart_question", "MBartForQuestionAnswering", MBART_SMALL)
+model("marian_base", "MarianModel", dict(MARIAN, scale_embedding=True))
+model("marian_generation", "MarianMTModel", dict(MARIAN_SMALL, scale_embedding=True, activation_function="swish"))
+model("marian_untied", "MarianMTModel", dict(MARIAN_SMALL, tie_word_embeddings=False))
+model("marian_two", "MarianMTModel", dict(MARIAN_SMALL, share_encoder_decoder_embeddings=False, decoder_vocab_size=47))
+model("marian_two_untied", "MarianMTModel", dict(MARIAN_SMALL, share_encoder_decoder_embeddings=False,
+                                                 decoder_vocab_size=47, tie_word_embeddings=False))
+model("marian_two_base", "MarianModel", dict(MARIAN_SMALL, share_encoder_decoder_embeddings=False))
+model("marian_old_names", "MarianMTModel", MARIAN_SMALL, edit="marian_old_names")
+model("marian_f16", "MarianMTModel", dict(MARIAN_SMALL, decoder_layers=2), dtype="float16")
+model("pegasus_base", "PegasusModel", dict(PEGASUS, scale_embedding=True))
+model("pegasus_generation", "PegasusForConditionalGeneration", dict(PEGASUS_SMALL, scale_embedding=True,
+                                                                    activation_function="relu"))
+model("pegasus_untied", "PegasusForConditionalGeneration", dict(PEGASUS_SMALL, tie_word_embeddings=False))
+model("pegasus_no_positions", "PegasusForConditionalGeneration", PEGASUS_SMALL, edit="no_static_positions")
+model("pegasus_bf16", "PegasusForConditionalGeneration", dict(PEGASUS_SMALL, decoder_layers=2), dtype="bfloat16")
+model("m2m_100_base", "M2M100Model", M2M)
+model("m2m_100_generation", "M2M100ForConditionalGeneration", M2M_SMALL)
+model("m2m_100_untied", "M2M100ForConditionalGeneration", dict(M2M_SMALL, tie_word_embeddings=False,
+                                                               scale_embedding=False, activation_function="gelu"))
+model("m2m_100_old_names", "M2M100ForConditionalGeneration", M2M_SMALL, edit="m2m_100_old_names")
+model("m2m_100_bf16", "M2M100ForConditionalGeneration", dict(M2M_SMALL, decoder_layers=2), dtype="bfloat16")
+model("m2m_100_f16", "M2M100Model", M2M_SMALL, dtype="float16")
 
 model("vit_base", "ViTModel", VIT)
 model("vit_image", "ViTForImageClassification", dict(VIT_SMALL, **LABELS3))
@@ -952,6 +996,11 @@ case("t5_as_bfloat16", "t5_two_layers", "seq2seq-lm", "seq7x5", dtype="bfloat16"
 cases("mt5_generation", "seq2seq-lm", "seq7x5", "seq_left9x4")
 cases("mt5_bf16", "seq2seq-lm", "seq7x5")
 
+cases("mt5_encoder", "base", "right7", auto="AutoModelForTextEncoding")
+cases("mt5_token", "token-classification", "right7")
+cases("mt5_question", "question-answering", "seq7x5", "right7")
+cases("mt5_sequence", "sequence-classification", "eos7", "seq_eos")
+
 cases("t5_sequence", "sequence-classification", "eos7", "seq_eos")
 
 cases("bart_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_embeds", "right7")
@@ -964,6 +1013,69 @@ cases("bart_question", "question-answering", "seq7x5")
 case("bart_base_as_generation", "bart_base", "seq2seq-lm", "seq7x5", full=True)
 case("bart_generation_as_base", "bart_generation", "base", "seq7x5", full=True)
 case("bart_generation_as_sequence", "bart_generation", "sequence-classification", "eos7", full=True)
+
+cases("mbart_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_embeds", "right7", "left7", "pads7")
+cases("mbart_generation", "seq2seq-lm", "seq7x5", "seq2x1", "right7", "one")
+cases("mbart_untied", "seq2seq-lm", "seq7x5")
+cases("mbart_old_names", "seq2seq-lm", "seq7x5")
+cases("mbart_bf16", "seq2seq-lm", "seq7x5", "left7")
+cases("mbart_sequence", "sequence-classification", "eos7", "seq_eos")
+cases("mbart_question", "question-answering", "seq7x5", "right7")
+case("mbart_base_as_generation", "mbart_base", "seq2seq-lm", "seq7x5", full=True)
+case("mbart_generation_as_base", "mbart_generation", "base", "seq7x5", full=True)
+case("mbart_generation_as_sequence", "mbart_generation", "sequence-classification", "eos7", full=True)
+case("mbart_last_hidden_untied", "mbart_generation", "seq2seq-lm", "seq7x5", config={"tie_last_hidden_states": False},
+     full=True)
+case("mbart_minimal_config", "mbart_base", "base", "right7",
+     config={k: DROP for k in ("activation_function", "pad_token_id", "eos_token_id", "scale_embedding", "init_std",
+                               "tie_word_embeddings", "dtype", "architectures", "dropout", "decoder_start_token_id")})
+
+cases("marian_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_embeds")
+cases("marian_generation", "seq2seq-lm", "seq7x5", "seq2x1", "seq_embeds")
+cases("marian_untied", "seq2seq-lm", "seq7x5")
+cases("marian_two", "seq2seq-lm", "seq7x5")
+cases("marian_two_untied", "seq2seq-lm", "seq7x5")
+cases("marian_two_base", "base", "seq7x5")
+cases("marian_old_names", "seq2seq-lm", "seq7x5")
+cases("marian_f16", "seq2seq-lm", "seq7x5", dtype="auto")  # so are its positions
+case("marian_as_float16", "marian_generation", "seq2seq-lm", "seq7x5", dtype="float16")
+case("marian_as_bfloat16", "marian_generation", "seq2seq-lm", "seq7x5", dtype="bfloat16")
+case("marian_base_as_generation", "marian_base", "seq2seq-lm", "seq7x5", full=True)
+case("marian_generation_as_base", "marian_generation", "base", "seq7x5", full=True)
+case("marian_two_as_base", "marian_two", "base", "seq7x5", full=True)
+case("marian_minimal_config", "marian_generation", "seq2seq-lm", "seq7x5",
+     config={k: DROP for k in ("decoder_vocab_size", "share_encoder_decoder_embeddings", "init_std", "bos_token_id",
+                               "tie_word_embeddings", "dtype", "architectures", "dropout", "forced_eos_token_id")})
+case("marian_alias_config", "marian_base", "base", "seq7x5",
+     config={"d_model": DROP, "encoder_layers": DROP, "encoder_attention_heads": DROP, "hidden_size": 30,
+             "num_hidden_layers": 2, "num_attention_heads": 5})
+
+cases("pegasus_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_embeds")
+cases("pegasus_generation", "seq2seq-lm", "seq7x5", "seq2x1", "seq_embeds")
+cases("pegasus_untied", "seq2seq-lm", "seq7x5")
+cases("pegasus_no_positions", "seq2seq-lm", "seq7x5")
+cases("pegasus_bf16", "seq2seq-lm", "seq7x5")
+case("pegasus_base_as_generation", "pegasus_base", "seq2seq-lm", "seq7x5", full=True)
+case("pegasus_generation_as_base", "pegasus_generation", "base", "seq7x5", full=True)
+case("pegasus_minimal_config", "pegasus_base", "base", "seq7x5",
+     config={k: DROP for k in ("activation_function", "pad_token_id", "eos_token_id", "init_std", "dtype",
+                               "tie_word_embeddings", "architectures", "dropout", "decoder_start_token_id")})
+
+cases("m2m_100_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_embeds")
+case("m2m_100_pad_5", "m2m_100_base", "base", "seq_other_pads", config={"pad_token_id": 5})
+cases("m2m_100_generation", "seq2seq-lm", "seq7x5", "seq2x1", "seq_plain")
+cases("m2m_100_untied", "seq2seq-lm", "seq7x5")
+cases("m2m_100_old_names", "seq2seq-lm", "seq7x5")
+cases("m2m_100_bf16", "seq2seq-lm", "seq7x5", dtype="auto")  # so are its positions
+case("m2m_100_bf16_as_f32", "m2m_100_bf16", "seq2seq-lm", "seq7x5", dtype="float32")
+cases("m2m_100_f16", "base", "seq7x5", dtype="auto")
+case("m2m_100_as_f16", "m2m_100_base", "base", "seq7x5", dtype="float16")
+case("m2m_100_base_as_generation", "m2m_100_base", "seq2seq-lm", "seq7x5", full=True)
+case("m2m_100_generation_as_base", "m2m_100_generation", "base", "seq7x5", full=True)
+case("m2m_100_minimal_config", "m2m_100_base", "base", "seq7x5",
+     config={k: DROP for k in ("activation_function", "pad_token_id", "eos_token_id", "scale_embedding", "init_std",
+                               "tie_word_embeddings", "dtype", "architectures", "dropout", "decoder_start_token_id")})
+case("pegasus_wrong_task", "pegasus_base", "sequence-classification", None, fails="TASK_UNSUPPORTED")
 
 cases("vit_base", "base", "image3", "image1")
 cases("vit_image", "image-classification", "image3", "image1")

@@ -41,9 +41,9 @@ def seeded(*names):
     return torch.Generator().manual_seed(zlib.crc32("/".join(names).encode()))
 
 
-def ids(config, g, batch, length, lengths=None, left=False, mask=True):
+def ids(config, g, batch, length, lengths=None, left=False, mask=True, vocab_size=None):
     pad = max(config.pad_token_id or 0, 0)
-    tokens = torch.randint(0, config.vocab_size - 1, (batch, length), generator=g)
+    tokens = torch.randint(0, (vocab_size or config.vocab_size) - 1, (batch, length), generator=g)
     tokens += (tokens >= pad).long()
     out = {"input_ids": tokens}
     if lengths:
@@ -138,12 +138,16 @@ def inputs_embeds7(c, g):
 
 def seq2seq(c, g, batch, length, decoder_length, lengths=None, decoder_lengths=None, left=False):
     out = ids(c, g, batch, length, lengths, left=left)
-    decoder = ids(c, g, batch, decoder_length, decoder_lengths)
+    decoder = ids(c, g, batch, decoder_length, decoder_lengths, vocab_size=getattr(c, "decoder_vocab_size", None))
     return dict(out, **{f"decoder_{k}": v for k, v in decoder.items()})
 
 
 def inputs_seq7x5(c, g):  # both sides padded
     return seq2seq(c, g, 3, 7, 5, [7, 4, 2], [5, 5, 3])
+
+
+def inputs_seq_other_pads(c, g):  # the same, for a case whose configuration has another padding id
+    return inputs_seq7x5(c, g)
 
 
 def inputs_seq_left9x4(c, g):
@@ -275,6 +279,27 @@ def edit_bart_old_names(tensors):  # as the hub's first files have it
         tensors[f"model.{side}.embed_tokens.weight"] = tensors["model.shared.weight"].clone()
 
 
+def edit_marian_old_names(tensors):  # as the hub's have it: every name of what is tied, and the tables of positions
+    edit_bart_old_names(tensors)
+    tensors["lm_head.weight"] = tensors["model.shared.weight"].clone()
+    for side in ("encoder", "decoder"):
+        del tensors[f"model.{side}.version"]
+        tensors[f"model.{side}.embed_positions.weight"] = torch.randn(96, 21, generator=seeded(side, "positions"))
+
+
+def edit_no_static_positions(tensors):
+    for side in ("encoder", "decoder"):
+        del tensors[f"model.{side}.embed_positions.weight"]
+
+
+def edit_m2m_100_old_names(tensors):
+    for side in ("encoder", "decoder"):
+        tensors[f"model.{side}.version"] = torch.tensor([3.0])
+        tensors[f"model.{side}.embed_tokens.weight"] = tensors["model.shared.weight"].clone()
+        tensors[f"model.{side}.embed_positions.weights"] = torch.randn(26, 21, generator=seeded(side, "positions"))
+    tensors["lm_head.weight"] = tensors["model.shared.weight"].clone()
+
+
 def edit_llama_inv_freq(tensors):
     if "model.norm.weight" in tensors:  # one shard of several
         for layer in range(2):
@@ -325,8 +350,8 @@ AUTO = {"base": "AutoModel", "sequence-classification": "AutoModelForSequenceCla
         "image-classification": "AutoModelForImageClassification"}
 MODEL_TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "gpt2", "opt", "gpt_neox", "gpt_neo", "phi",
                "falcon", "bloom", "llama", "mistral", "ministral", "qwen2", "qwen3", "smollm3", "olmo2", "gemma",
-               "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe", "t5", "mt5", "bart", "vit",
-               "deit"]
+               "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe", "t5", "mt5", "bart", "mbart",
+               "marian", "pegasus", "m2m_100", "vit", "deit"]
 DECODERS = ("gpt2", "opt", "gpt_neox", "gpt_neo", "phi", "falcon", "bloom", "llama", "mistral", "ministral", "qwen2",
             "qwen3", "smollm3", "olmo2", "gemma", "gemma2", "gemma3_text", "granite", "phi3", "mixtral", "qwen3_moe")
 

@@ -26,9 +26,9 @@ CASES = []
 
 
 def case(name, model, prompts, files=None, callbacks=None, **options):
-    """`prompts`: lengths of a left-padded batch, or its texts; where the model has an encoder, lengths of a right-padded
-    one that it reads. `files`: generation_config.json, or keys of config.json, for this case. An option of ("at", row,
-    step) is the token that greedy search gives there."""
+    """`prompts`: lengths of a left-padded batch, or its texts; where the model has an encoder, lengths of a
+    right-padded one that it reads. `files`: generation_config.json, or keys of config.json, for this case. An option
+    of ("at", row, step) is the token that greedy search gives there."""
     CASES.append((name, model, prompts, files or {}, callbacks or [], options))
 
 
@@ -190,6 +190,13 @@ for name, callbacks, options in (
 ):
     for m in SEQ2SEQ[:2]:
         case(m.split("_")[0] + "_" + name, m, SOURCES, callbacks=callbacks, **options)
+for m in ("mbart_generation", "m2m_100_generation", "pegasus_generation", "marian_generation", "marian_two"):
+    short = m.removesuffix("_generation")
+    language = {"forced_bos_token_id": 17} if m.startswith("m2m") or m.startswith("mbart") else {}
+    case(f"{short}_greedy", m, SOURCES, max_new_tokens=26, repetition_penalty=1.3, **language)
+    case(f"{short}_beams", m, SOURCES, num_beams=4, num_return_sequences=2, max_new_tokens=24, no_repeat_ngram_size=3,
+         bad_words_ids=[[0]], eos_token_id=[("at", 0, 6), ("at", 1, 9)], **language)
+    case(f"{short}_prompt", m, SOURCES, callbacks=["decoder", "decoder_mask"], num_beams=2, max_new_tokens=12)
 case("t5_lookup", "t5_two_layers", (9,), prompt_lookup_num_tokens=3, max_new_tokens=40, eos_token_id=None)
 case("t5_file", "t5_two_layers", SOURCES,
      files={"generation": {"decoder_start_token_id": None, "bos_token_id": 5, "num_beams": 2, "max_length": 12}})
@@ -254,7 +261,8 @@ def prompts_of(loaded, name, lengths, callbacks):
     if "positions" in callbacks:
         out["position_ids"] = torch.randint(0, 9, out["input_ids"].shape, generator=g)
     if "decoder" in callbacks:
-        out["decoder_input_ids"] = torch.randint(3, 60, (len(lengths), 4), generator=g)
+        most = getattr(loaded.config, "decoder_vocab_size", None) or loaded.config.vocab_size
+        out["decoder_input_ids"] = torch.randint(3, most - 1, (len(lengths), 4), generator=g)
     if "started" in callbacks:  # by one of them
         out["decoder_input_ids"][1, 0] = loaded.generation_config.decoder_start_token_id
     if "decoder_mask" in callbacks:

@@ -7,8 +7,9 @@
 
 #define MODEL "examples/models/bible-llama"
 #define EXPECTED \
-  ", \"Don't be afraid, for I have not fulfilled the king. I will give a matter to you, and you will be your servants, " \
-  "and you will be for a person of a man of her womb, and he will bear his house, and shall be put to death. For it is " \
+  ", \"Don't be afraid, for I have not fulfilled the king. I will give a matter to you, and you will be your " \
+  "servants, and you will be for a person of a man of her womb, and he will bear his house, and shall be put to " \
+  "death. For it is " \
   "he who has come, and he will be as the king."
 
 enum { MOST_TOKENS = 1024, MOST_LENGTH = 32 };

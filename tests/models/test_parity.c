@@ -77,6 +77,16 @@ static char *read_text(const char *dir, const char *name) {
   return text;
 }
 
+/* What the last load warned of, a line each. */
+static char said[8192];
+
+static void listen(void *ctx, int32_t level, int32_t item, const char *message) {
+  const size_t length = strlen(said);
+  (void)ctx;
+  (void)item;
+  if (level >= HFM_LOG_WARNING) snprintf(said + length, sizeof said - length, "%s\n", message);
+}
+
 static hfm_result load(const parity_case *c, hfm_options *options, hfm_model **model, hfm_error *error) {
   char path[512];
   hfm_config *config = NULL;
@@ -88,6 +98,8 @@ static hfm_result load(const parity_case *c, hfm_options *options, hfm_model **m
   options->subfolder = c->subfolder;
   options->num_labels = c->num_labels;
   options->ignore_mismatched_sizes = c->ignore_mismatched_sizes;
+  options->log.write = listen;
+  said[0] = 0;
   if (c->config) {
     char *text = read_text(c->dir, c->config);
     CHECK(text != NULL);
@@ -219,6 +231,20 @@ static void check_text(const parity_case *c, const char *what, const char *file,
   free(want);
 }
 
+/* The load warned of what Transformers warns of, in its words. */
+static void check_notes(const hfm_config *info) {
+  char notes[sizeof said] = "", key[32];
+  const char *note;
+  for (int i = 0;; i++) {
+    const size_t length = strlen(notes);
+    snprintf(key, sizeof key, "notes.%d", i);
+    note = hfm_config_get_string(info, key, NULL);
+    if (!note) break;
+    snprintf(notes + length, sizeof notes - length, "%s\n", note);
+  }
+  CHECK_STR(said, notes);
+}
+
 static void check_info(const parity_case *c, const hfm_model *model) {
   char *text = read_text(c->dir, c->info);
   hfm_config *info = NULL;
@@ -240,6 +266,7 @@ static void check_info(const parity_case *c, const hfm_model *model) {
         CHECK_STR(entry.name, hfm_config_get_string(info, key, "(none)"));
       else CHECK(hfm_config_get_string(info, key, NULL) == NULL);
     }
+    check_notes(info);
   }
   hfm_config_free(info);
   free(text);

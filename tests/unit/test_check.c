@@ -59,7 +59,7 @@ static void test_kinds(void) {
 }
 
 /* A config.json is judged by what its family reads, before anything is sized by it (C1 to C4); where its model type is
-   not known, by what every model reads. */
+   not known, by what every model reads. A generation_config.json is judged by its options' types and ranges. */
 static void test_configurations(void) {
 #define BERT "{\"model_type\": \"bert\", \"hidden_size\": 8, \"num_attention_heads\": 2, \"intermediate_size\": 8"
   static const check_case cases[] = {
@@ -79,7 +79,16 @@ static void test_configurations(void) {
       {"config.json", "{\"model_type\": \"none\", \"hidden_size\": -1}", HFM_E_NONE},
       {"config.json", "{\"model_type\": \"none\", \"num_labels\": \"3\"}", HFM_E_CONFIG_TYPE},
       {"config.json", "{\"model_type\": 5}", HFM_E_CONFIG_TYPE},
-      {"generation_config.json", "{\"num_labels\": \"3\"}", HFM_E_NONE},
+      {"generation_config.json", "{\"num_labels\": \"3\", \"guidance_scale\": 1.5}", HFM_E_NONE},
+#if HFM__HAS_GENERATION
+      {"generation_config.json", "{\"top_k\": \"50\"}", HFM_E_CONFIG_TYPE},
+      {"m/generation_config.json", "{\"temperature\": -1.0}", HFM_E_CONFIG_RANGE},
+      {"generation_config.json", "{\"eos_token_id\": [1, \"2\"]}", HFM_E_CONFIG_TYPE},
+      {"generation_config.json", "{\"num_return_sequences\": 2}", HFM_E_ARGUMENT_VALUE}, /* greedy search has one */
+      {"generation_config.json", "{\"forced_eos_token_id\": 2, \"suppress_tokens\": [2]}", HFM_E_ARGUMENT_VALUE},
+      {"generation_config.json", "{\"forced_eos_token_id\": 2, \"suppress_tokens\": [3], \"max_length\": 1}",
+       HFM_E_NONE},
+#endif
   };
 #undef BERT
   hfm_limits limits;
@@ -88,7 +97,9 @@ static void test_configurations(void) {
     hfm_error error;
     if (!CHECK_INT(verdict(cases[i].name, cases[i].text, strlen(cases[i].text), NULL, limits, &error), cases[i].item))
       printf("    %s: %s\n", cases[i].text, error.message);
-    CHECK(cases[i].item == HFM_E_NONE || strstr(error.message, "weights files") == NULL);
+    if (cases[i].item == HFM_E_NONE) continue;
+    CHECK(strstr(error.message, "weights files") == NULL);
+    CHECK_CONTAINS(error.message, cases[i].name);
   }
 }
 

@@ -103,6 +103,8 @@ static void test_names_and_labels(void) {
       {DIR("qwen2_base"), "layer_types", "5", HFM_E_NONE, NULL}, /* without windows nobody asks */
       {DIR("mistral_base"), "layer_types", "[]", HFM_E_CONFIG_TYPE, "'layer_types.0' must be full_attention or"},
       {DIR("bert_base"), "quantization_config", "{\"quant_method\": \"awq\"}", HFM_E_CONFIG_VALUE, "'awq'"},
+      {DIR("llama_base"), "quantization_config", "{\"load_in_4bit\": true, \"quant_method\": \"bitsandbytes\"}",
+       HFM_E_CONFIG_VALUE, "'bitsandbytes'"}, /* B1 */
       {DIR("bert_base"), "quantization_config", "true", HFM_E_CONFIG_VALUE, "quantised"},
   };
   check_cases(cases, HFM__COUNT(cases));
@@ -199,6 +201,13 @@ static void test_numbers(void) {
       {DIR("gpt_neo_base"), "attention_layers", "null", HFM_E_NONE, NULL},
       {DIR("gpt_neo_base"), "window_size", "0", HFM_E_CONFIG_RANGE, "'window_size'"},
       {DIR("opt_base"), "pad_token_id", "61", HFM_E_CONFIG_RANGE, "rows of 'embed_tokens'"},
+      {DIR("m2m_100_base"), "pad_token_id", "null", HFM_E_CONFIG_MISSING, "'pad_token_id'"},
+      {DIR("m2m_100_base"), "pad_token_id", "-1", HFM_E_CONFIG_RANGE, "'pad_token_id' is -1"},
+      {DIR("m2m_100_base"), "d_model", "3", HFM_E_CONFIG_RANGE, "need at least 4"},
+      {DIR("m2m_100_base"), "max_position_embeddings", "1", HFM_E_NONE, NULL},
+      {DIR("marian_generation"), "decoder_vocab_size", "60", HFM_E_CONFIG_RANGE, "have one size"},
+      {DIR("marian_generation"), "decoder_vocab_size", "null", HFM_E_NONE, NULL},
+      {DIR("marian_two"), "pad_token_id", "47", HFM_E_CONFIG_RANGE, "one of the 47 rows of 'embed_tokens'"},
       {DIR("bert_base"), "vocab_size", "62", HFM_E_WEIGHT_MISMATCH, NULL},
   };
   type_case c = {DIR("qwen2_base"), "max_window_layers", "\"x\"", HFM_E_CONFIG_TYPE, "found 'x'"};

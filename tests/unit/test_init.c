@@ -84,6 +84,10 @@ static void check_all(const hfm_tensor *t, const char *name, float value) {
 #define FALCON "{\"model_type\":\"falcon\",\"vocab_size\":300,\"hidden_size\":64,\"num_attention_heads\":2," \
   "\"num_hidden_layers\":1,\"bias\":true,\"initializer_range\":0.04}"
 
+#define BART(type, more) "{\"model_type\":\"" type "\",\"vocab_size\":300,\"d_model\":65,\"encoder_layers\":1," \
+  "\"decoder_layers\":1,\"encoder_attention_heads\":5,\"decoder_attention_heads\":5,\"encoder_ffn_dim\":128," \
+  "\"decoder_ffn_dim\":128,\"max_position_embeddings\":90,\"pad_token_id\":3,\"init_std\":0.03" more "}"
+
 /* What DeiT's own rule makes zeros, ViT's cuts at -2 and 2. */
 static void test_initialisers(void) {
   static const struct {
@@ -118,6 +122,11 @@ static void test_initialisers(void) {
       {OPT, HFM_CAUSAL_LM, "model.decoder.final_layer_norm.weight", 0, 1},
       {FALCON, HFM_BASE, "h.0.self_attention.query_key_value.weight", 0.04, 1},
       {FALCON, HFM_BASE, "h.0.mlp.dense_h_to_4h.bias", 0, 0},
+      {BART("bart", ""), HFM_SEQ2SEQ_LM, "model.decoder.embed_positions.weight", 0.03, 1},
+      {BART("bart", ""), HFM_SEQ2SEQ_LM, "final_logits_bias", 0, 0},
+      {BART("mbart", ""), HFM_BASE, "decoder.layer_norm.weight", 0, 1},
+      {BART("mbart", ""), HFM_BASE, "encoder.layers.0.fc1.weight", 0.03, 1},
+      {BART("m2m_100", ",\"tie_word_embeddings\":false"), HFM_SEQ2SEQ_LM, "lm_head.weight", 0.03, 1},
       {IMAGE("vit", "0.05"), HFM_BASE, "embeddings.position_embeddings", 0.05, 1},
       {IMAGE("vit", "0.05"), HFM_BASE, "embeddings.patch_embeddings.projection.weight", 0.05, 1},
       {IMAGE("vit", "0.9"), HFM_BASE, "embeddings.position_embeddings", 0.82773, 2},
@@ -138,6 +147,27 @@ static void test_initialisers(void) {
     else check_all(&t, rows[i].name, (float)rows[i].largest);
     hfm_model_free(model);
   }
+}
+
+/* Tables of sines and cosines: DistilBERT's alternate, Marian's are the even and the odd columns of the same. */
+static void test_sinusoids(void) {
+  hfm_model *distil = random_model("{\"model_type\":\"distilbert\",\"vocab_size\":300,\"dim\":65,\"n_heads\":5,"
+                                   "\"n_layers\":1,\"max_position_embeddings\":90,\"sinusoidal_pos_embds\":true}",
+                                   HFM_BASE, 0);
+  hfm_model *marian = random_model(BART("marian", ""), HFM_BASE, 0);
+  hfm_tensor a, b;
+  if (!distil || !marian) return;
+  a = tensor_named(distil, "embeddings.position_embeddings.weight");
+  b = tensor_named(marian, "decoder.embed_positions.weight");
+  for (int64_t i = 0; i < 90 * 65 && CHECK(a.data && b.data); i++) {
+    const int64_t row = i / 65, column = i % 65;
+    const double angle = (double)row / pow(10000, (double)(column / 2 * 2) / 65);
+    const int64_t place = column % 2 ? 33 + column / 2 : column / 2; /* 33 sines, 32 cosines */
+    CHECK_NEAR(((const float *)a.data)[i], column % 2 ? cos(angle) : sin(angle), 1e-6);
+    CHECK(((const float *)a.data)[i] == ((const float *)b.data)[row * 65 + place]);
+  }
+  hfm_model_free(distil);
+  hfm_model_free(marian);
 }
 
 /* The row of pad_token_id is zero, its neighbours are not. */
@@ -186,6 +216,7 @@ static void test_seed(void) {
 
 int main(void) {
   TEST(test_initialisers);
+  TEST(test_sinusoids);
   TEST(test_padding_row);
   TEST(test_seed);
   return check_report("test_init");

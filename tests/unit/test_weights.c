@@ -165,15 +165,189 @@ static void test_warnings(void) {
   CHECK_STR(warnings(FIXTURE("bert_tied_present"), HFM_MASKED_LM, NULL, NULL), "");
   CHECK_CONTAINS(warnings(FIXTURE("bert_tied_differs"), HFM_MASKED_LM, NULL, NULL), "we will NOT tie them");
   CHECK_STR(warnings(FIXTURE("bert_base"), HFM_MASKED_LM, NULL, NULL), /* the embeddings are there, the bias is not */
-            "This checkpoint seems corrupted. The tied weights mapping for this model specifies to tie "
-            "'cls.predictions.bias' to 'cls.predictions.decoder.bias', but both are absent from the checkpoint, "
+            "This checkpoint seem corrupted. The tied weights mapping for this model specifies to tie "
+            "cls.predictions.bias to cls.predictions.decoder.bias, but both are absent from the checkpoint, "
             "and we could not find another related tied weight for those keys\n");
   CHECK_STR(warnings(FIXTURE("llama_base"), HFM_CAUSAL_LM, "tie_word_embeddings", "true"), "");
 }
 
+/* B1: bitsandbytes packs two elements into a byte, [n / 2, 1] of U8. Where the configuration does not say so, they
+   still never stand for the weight. */
+static void test_packed_by_bitsandbytes(void) {
+  static const char shape[] = "\"F32\",\"shape\":[36,36]", packed[] = "\"U8\",\"shape\":[5184,1]";
+  static uint8_t config[1 << 14], weights[1 << 20];
+  hfm_memory_file files[2];
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_error error;
+  size_t at = 8;
+  memset(&options, 0, sizeof options);
+  files[0].name = "config.json";
+  files[0].data = config;
+  files[0].size = read_file(FIXTURE("bert_base/config.json"), config, sizeof config);
+  files[1].name = "model.safetensors";
+  files[1].data = weights;
+  files[1].size = read_file(FIXTURE("bert_base/model.safetensors"), weights, sizeof weights);
+  CHECK_INT(sizeof shape, sizeof packed);
+  while (at + sizeof shape < files[1].size && memcmp(weights + at, shape, sizeof shape - 1) != 0) at++;
+  if (!CHECK(at + sizeof shape < files[1].size)) return;
+  memcpy(weights + at, packed, sizeof packed - 1);
+  CHECK(hfm_from_memory(files, 2, &options, &model, &error) != HFM_OK);
+  CHECK(model == NULL);
+  CHECK_INT(error.item, HFM_E_WEIGHT_MISMATCH);
+  CHECK_CONTAINS(error.message, "has shape [5184, 1], but the model's");
+}
+
+/* ---- Names that meet ---- */
+
+/* A tensor of a file, all of one value. */
+typedef struct file_tensor {
+  const char *name, *dtype, *shape;
+  int32_t elements;
+  float value;
+} file_tensor;
+
+enum { MOST_TENSORS = 8 };
+
+static size_t put(uint8_t *bytes, size_t at, const char *dtype, float value) {
+  const size_t size = strcmp(dtype, "F64") == 0 ? 8 : strcmp(dtype, "F32") == 0 ? 4 : 2;
+  const uint64_t bits = size == 8   ? hfm__double_bits((double)value)
+                        : size == 4 ? hfm__float_bits(value)
+                                    : hfm__float_bits(value) >> 16; /* BF16, of values that it has */
+  for (size_t i = 0; i < size; i++) bytes[at + i] = (uint8_t)(bits >> 8 * i);
+  return size;
+}
+
+/* A GPT-2 without layers, of 3 ids and a width of 2, loaded from these tensors. What it warns of is in `said`. */
+static hfm_model *load_tensors(const file_tensor *tensors, hfm_options *options) {
+  static const char config[] = "{\"model_type\":\"gpt2\",\"vocab_size\":3,\"n_embd\":2,\"n_layer\":0,\"n_head\":1,"
+                               "\"n_positions\":2}";
+  static uint8_t file[4096], data[512];
+  char header[2048];
+  hfm__text t = hfm__text_to(header, sizeof header);
+  hfm_memory_file files[2];
+  hfm_model *model = NULL;
+  hfm_error error;
+  size_t size = 0;
+  for (int i = 0; i < MOST_TENSORS && tensors[i].name; i++) {
+    const size_t begin = size;
+    for (int32_t n = 0; n < tensors[i].elements; n++) size += put(data, size, tensors[i].dtype, tensors[i].value);
+    hfm__text_format(&t, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%u,%u]}", i ? "," : "{",
+                     tensors[i].name, tensors[i].dtype, tensors[i].shape, (uint64_t)begin, (uint64_t)size);
+  }
+  hfm__text_char(&t, '}');
+  for (int i = 0; i < 8; i++) file[i] = (uint8_t)((uint64_t)t.length >> 8 * i);
+  memcpy(file + 8, header, t.length);
+  memcpy(file + 8 + t.length, data, size);
+  files[0].name = "config.json";
+  files[0].data = config;
+  files[0].size = sizeof config - 1;
+  files[1].name = "model.safetensors";
+  files[1].data = file;
+  files[1].size = 8 + t.length + size;
+  options->log.write = listen;
+  said[0] = 0;
+  if (!CHECK_INT(hfm_from_memory(files, 2, options, &model, &error), HFM_OK)) printf("    %s\n", error.message);
+  return model;
+}
+
+#define GPT2_REST                                                                                                      \
+  {"transformer.ln_f.bias", "F32", "[2]", 2, 0}, {"transformer.ln_f.weight", "F32", "[2]", 2, 1},                      \
+  {"transformer.wpe.weight", "F32", "[2,2]", 4, 0}
+enum { GPT2_OWN = 14 }; /* its parameters, the head tied */
+
+/* Tied weights are compared as the model holds them; a name whose tensor has another shape is there, too. */
+static void test_ties(void) {
+  static const struct {
+    file_tensor tensors[MOST_TENSORS];
+    hfm_dtype dtype;
+    int32_t tied;
+    const char *mismatched[2];
+  } rows[] = {
+      {{GPT2_REST, {"transformer.wte.weight", "F32", "[3,2]", 6, 1.5f}, {"lm_head.weight", "F64", "[3,2]", 6, 1.5f}},
+       HFM_DTYPE_AUTO, 1, {NULL}},
+      {{GPT2_REST, {"transformer.wte.weight", "F32", "[3,2]", 6, 1.5f}, {"lm_head.weight", "BF16", "[3,2]", 6, 1.5f}},
+       HFM_DTYPE_AUTO, 1, {NULL}},
+      {{GPT2_REST, {"transformer.wte.weight", "F32", "[3,2]", 6, 1.5f},
+        {"lm_head.weight", "F32", "[3,2]", 6, 1.5000001f}}, HFM_DTYPE_AUTO, 0, {NULL}},
+      {{GPT2_REST, {"transformer.wte.weight", "F32", "[3,2]", 6, 1.5f},
+        {"lm_head.weight", "F32", "[3,2]", 6, 1.5000001f}}, HFM_BF16, 1, {NULL}},
+      {{GPT2_REST, {"transformer.wte.weight", "F32", "[4,2]", 8, 1.5f}}, HFM_DTYPE_AUTO, 1,
+       {"transformer.wte.weight"}},
+      {{GPT2_REST, {"lm_head.weight", "F32", "[3,1]", 3, 1.5f}}, HFM_DTYPE_AUTO, 1, {"lm_head.weight"}},
+      {{GPT2_REST, {"lm_head.weight", "F32", "[3,1]", 3, 1.5f}, {"wte.weight", "F32", "[3,3]", 9, 1.5f}},
+       HFM_DTYPE_AUTO, 1, {"lm_head.weight", "transformer.wte.weight"}},
+      {{GPT2_REST, {"lm_head.weight", "F32", "[3,1]", 3, 1.5f}, {"wte.weight", "F32", "[3,2]", 6, 1.5f}},
+       HFM_DTYPE_AUTO, 0, {"lm_head.weight"}},
+      {{GPT2_REST, {"lm_head.weight", "F32", "[3,2]", 6, 1.5f}, {"wte.weight", "F32", "[3,1]", 3, 1.5f}},
+       HFM_DTYPE_AUTO, 0, {"transformer.wte.weight"}}};
+  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+    const size_t found = rows[i].mismatched[1] ? 2 : rows[i].mismatched[0] != NULL;
+    hfm_options options;
+    hfm_model *model;
+    memset(&options, 0, sizeof options);
+    options.task = HFM_CAUSAL_LM;
+    options.dtype = rows[i].dtype;
+    options.ignore_mismatched_sizes = 1;
+    model = load_tensors(rows[i].tensors, &options);
+    if (!model) continue;
+    if (!CHECK_INT(hfm_num_parameters(model, 0, 0), rows[i].tied ? GPT2_OWN : GPT2_OWN + 6))
+      printf("    row %d\n", (int)i);
+    CHECK_INT(strstr(said, "we will NOT tie them") != NULL, !rows[i].tied);
+    CHECK(rows[i].tied == !said[0]);
+    CHECK_INT(hfm_load_report_size(model), found);
+    for (size_t k = 0; k < found && k < hfm_load_report_size(model); k++) {
+      CHECK_INT(hfm_load_report_at(model, k)->status, HFM_KEY_MISMATCHED);
+      CHECK_STR(hfm_load_report_at(model, k)->key, rows[i].mismatched[k]);
+    }
+    hfm_model_free(model);
+  }
+}
+
+/* Of two tensors that are one parameter the first by name counts; the other is not even looked at. */
+static void test_twins(void) {
+  static const file_tensor rows[2][MOST_TENSORS] = {
+      {GPT2_REST, {"transformer.wte.weight", "F32", "[3,2]", 6, 1}, {"wte.weight", "F32", "[3,2]", 6, 2}},
+      {GPT2_REST, {"transformer.wte.weight", "F32", "[3,2]", 6, 1}, {"wte.weight", "F32", "[7]", 7, 2}}};
+  for (size_t i = 0; i < 2; i++) {
+    hfm_named_tensor entry;
+    hfm_options options;
+    hfm_model *model;
+    memset(&options, 0, sizeof options);
+    model = load_tensors(rows[i], &options);
+    if (!model) continue;
+    CHECK_INT(hfm_load_report_size(model), 0);
+    if (CHECK_INT(hfm_state_dict_at(model, 0, &entry), HFM_OK) && CHECK_STR(entry.name, "wte.weight"))
+      CHECK(((const float *)entry.tensor.data)[5] == 1);
+    hfm_model_free(model);
+  }
+}
+
+/* dtype="auto" without a word in config.json: the first float's by name, in a .bin the first one's. */
+static void test_first_float(void) {
+  static const struct {
+    const char *file;
+    hfm_dtype dtype;
+  } rows[] = {{"tests/hostile/torch/zip_dtypes.safetensors", HFM_BF16}, {"tests/hostile/torch/zip_dtypes.bin", HFM_F32},
+              {"tests/hostile/torch/legacy_dtypes.bin", HFM_F32}};
+  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+    hfm__context ctx;
+    hfm__checkpoint ckpt;
+    hfm_error error;
+    CHECK_INT(hfm__context_init(NULL, &ctx, &error), HFM_OK);
+    if (!CHECK_INT(hfm__checkpoint_open_file(&ctx, rows[i].file, NULL, &ckpt, &error), HFM_OK)) continue;
+    if (!CHECK_INT(ckpt.first_float, rows[i].dtype)) printf("    %s\n", rows[i].file);
+    hfm__checkpoint_close(&ckpt);
+  }
+}
+
 int main(void) {
+  TEST(test_ties);
+  TEST(test_twins);
+  TEST(test_first_float);
   TEST(test_in_place);
   TEST(test_new_bytes);
   TEST(test_warnings);
+  TEST(test_packed_by_bitsandbytes);
   return check_report("test_weights");
 }

@@ -52,11 +52,31 @@ first() { # STATE OF THE FILE
   done
 }
 # A system keeps what was written piece by piece in small pages, what was read from the disk in large ones.
+reread() { # FILE
+  sync "$1" && dd if="$1" iflag=nocache count=0 2>/dev/null && cat "$1" >/dev/null
+}
 $CC -std=c99 -O1 -DHFMODEL_STATIC -I. -o $work/random_model tests/tool/random_model.c -pthread $LDLIBS &&
   cp tools/bench/bert-base/config.json $work/ && $work/random_model $work && first "just written" &&
-  sync $work/model.safetensors && dd if=$work/model.safetensors iflag=nocache count=0 2>/dev/null &&
-  cat $work/model.safetensors >/dev/null && first "read from the disk before"
+  reread $work/model.safetensors && first "read from the disk before"
 rm -f $work/model.safetensors
+
+echo "generating 64 tokens, weights mapped from a file (tools/bench/generation.c):"
+$CC -std=c99 $CFLAGS -I. -o $work/generation tools/bench/generation.c -pthread $LDLIBS
+generation() { # MODEL DTYPE ARGUMENTS...
+  model=$work/$1
+  mkdir -p "$model"
+  sed "s/^{/{ \"dtype\": \"$2\",/" "tools/bench/$1/config.json" >"$model/config.json"
+  shift 2
+  $work/random_model "$model" && reread "$model/model.safetensors" &&
+    for threads in 1 $(getconf _NPROCESSORS_ONLN); do
+      printf '  ' && $work/generation "$model" --threads "$threads" "$@"
+    done
+  rm -rf "$model"
+}
+generation smollm2-135m float32
+generation smollm2-135m bfloat16
+generation t5-small float32 --length 64
+generation bart-base float32 --length 64
 
 echo "BERT-base in slices of 2 ms (hfm_session_step):"
 for length in 128 512; do

@@ -13,7 +13,8 @@ typedef struct peer {
   hfm_session *session;
   hfm_inputs in;
   hfm_outputs out;
-  int64_t past;
+  hfm_generated generated;
+  int64_t past, steps;
 } peer;
 
 PEER_API void peer_close(peer *p) {
@@ -44,13 +45,16 @@ PEER_API peer *peer_open(const char *dir, int32_t threads, int32_t packed, int32
 }
 
 /* What later calls of peer_run take: ids [batch, length], or pixels of `rank` dimensions. They must stay where they
-   are. With `past` > 0 the ids [1, past] are run once into the cache, and a call goes on from there. */
+   are. With `past` > 0 the ids [1, past] are run once into the cache, and a call goes on from there. With `steps` > 0 a
+   call generates so many tokens greedily. */
 PEER_API int32_t peer_inputs(peer *p, const int64_t *ids, int64_t batch, int64_t length, const float *pixels,
-                             const int64_t *shape, int32_t keep, const int64_t *past_ids, int64_t past) {
+                             const int64_t *shape, int32_t keep, const int64_t *past_ids, int64_t past,
+                             int64_t steps) {
   hfm_error error;
+  p->steps = steps;
   if (ids) p->in.input_ids = hfm_tensor_i64(ids, batch, length);
   if (pixels) p->in.pixel_values = hfm_tensor_f32(pixels, 4, shape);
-  p->in.logits_to_keep = keep;
+  if (!steps) p->in.logits_to_keep = keep;
   p->past = past;
   if (past) {
     hfm_inputs before = p->in;
@@ -64,6 +68,12 @@ PEER_API int32_t peer_inputs(peer *p, const int64_t *ids, int64_t batch, int64_t
 
 PEER_API int32_t peer_run(peer *p) {
   hfm_error error;
+  if (p->steps) {
+    hfm_generation_config config = {0};
+    config.num_beams = 1;
+    config.max_new_tokens = config.min_new_tokens = p->steps;
+    return hfm_generate(p->session, &p->in, &config, &p->generated, &error);
+  }
   if (p->past && hfm_cache_crop(p->session, p->past, &error)) return 1;
   return hfm_forward(p->session, &p->in, &p->out, &error);
 }
@@ -74,6 +84,12 @@ PEER_API const float *peer_output(const peer *p, int64_t *count) {
   *count = 1;
   for (int32_t i = 0; i < t->rank; i++) *count *= t->shape[i];
   return (const float *)t->data;
+}
+
+/* The `steps` ids that the first text of the last run ends with. */
+PEER_API const int64_t *peer_ids(const peer *p) {
+  const hfm_tensor *t = &p->generated.sequences;
+  return (const int64_t *)t->data + t->shape[1] - p->steps;
 }
 
 PEER_API const char *peer_isa(const peer *p) { return hfm_model_isa(p->model); }

@@ -25,7 +25,7 @@ import warnings
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORK = os.path.join(ROOT, "build", "bench", "peers")
 SLICE = 0.2  # seconds of one engine in one round
-# name, configuration, dtype, batch, length, cached tokens
+# name, configuration, dtype, batch, length, cached tokens; greedy tokens to generate where that is what is timed
 CASES = [
     ("bert-base 8", "bert-base", "float32", 1, 8, 0),
     ("bert-base 32", "bert-base", "float32", 1, 32, 0),
@@ -38,6 +38,9 @@ CASES = [
     ("smollm2-135m bf16 prompt 256", "smollm2-135m", "bfloat16", 1, 256, 0),
     ("smollm2-135m bf16 products prompt 256", "smollm2-135m", "bfloat16", 1, 256, 0),
     ("smollm2-135m bf16 decode", "smollm2-135m", "bfloat16", 1, 1, 256),
+    ("smollm2-135m 64 tokens", "smollm2-135m", "float32", 1, 64, 0, 64),
+    ("t5-small 64 tokens", "t5-small", "float32", 1, 64, 0, 64),
+    ("bart-base 64 tokens", "bart-base", "float32", 1, 64, 0, 64),
 ]
 
 
@@ -64,19 +67,28 @@ def inputs_of(config, batch, length, past):
     return {"input_ids": ids[:, past:].contiguous()}, ids[:, :past].contiguous() if past else None
 
 
+def peer_library():
+    """peer.c as a shared library, made again where it is older than what it is made of."""
+    library, source = os.path.join(WORK, "peer.so"), os.path.join(ROOT, "tools", "bench", "peer.c")
+    newest = max(os.path.getmtime(path) for path in (source, os.path.join(ROOT, "hfmodel.h")))
+    if not os.path.exists(library) or os.path.getmtime(library) < newest:
+        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-I" + ROOT,
+                        source, "-o", library, "-lm", "-pthread"], check=True)
+    return library
+
+
 class Hfm:
     """Weights packed at load, as onnxruntime does; the default, lazy, gets there after some hundred forwards."""
     name = "hfmodel.h"
     packed = 1
 
     def __init__(self, case, threads):
-        library = os.path.join(WORK, "peer.so")
-        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-I" + ROOT,
-                        os.path.join(ROOT, "tools", "bench", "peer.c"), "-o", library, "-lm", "-pthread"], check=True)
+        library = peer_library()
         self.c = c = ctypes.CDLL(library)
         c.peer_open.restype = ctypes.c_void_p
         c.peer_isa.restype = ctypes.c_char_p
         c.peer_output.restype = ctypes.POINTER(ctypes.c_float)
+        c.peer_ids.restype = ctypes.POINTER(ctypes.c_int64)
         message = ctypes.create_string_buffer(640)
         handle = c.peer_open(case["path"].encode(), threads, self.packed, "bf16 products" in case["name"], message)
         if not handle:
@@ -90,7 +102,8 @@ class Hfm:
         self.kept = case, shape
         if c.peer_inputs(self.handle, pointer(ids), ctypes.c_int64(ids.shape[0] if ids is not None else 0),
                          ctypes.c_int64(ids.shape[1] if ids is not None else 0), pointer(pixels), shape, case["keep"],
-                         pointer(past), ctypes.c_int64(past.shape[1] if past is not None else 0)):
+                         pointer(past), ctypes.c_int64(past.shape[1] if past is not None else 0),
+                         ctypes.c_int64(case["new"])):
             sys.exit("hfmodel.h: the inputs of %s were refused" % case["name"])
 
     def run(self):
@@ -100,6 +113,8 @@ class Hfm:
     def output(self):
         import numpy
         self.run()
+        if self.kept[0]["new"]:
+            return numpy.ctypeslib.as_array(self.c.peer_ids(self.handle), (self.kept[0]["new"],)).copy()
         count = ctypes.c_int64()
         data = self.c.peer_output(self.handle, ctypes.byref(count))
         return numpy.ctypeslib.as_array(data, (count.value,)).copy()
@@ -115,6 +130,7 @@ class HfmUnpacked(Hfm):
 
 class Torch:
     name = "torch"
+    attention = "sdpa"
 
     def __init__(self, case, threads):
         import torch
@@ -122,19 +138,26 @@ class Torch:
         torch.set_num_threads(threads)
         self.torch = torch
         kind = getattr(transformers, case["config"].architectures[0])
-        self.model = kind.from_pretrained(case["path"], dtype=getattr(torch, case["dtype"])).eval()
+        self.model = kind.from_pretrained(case["path"], dtype=getattr(torch, case["dtype"]),
+                                          attn_implementation=self.attention).eval()
         self.inputs = dict(case["inputs"])
-        if case["keep"]:
+        self.new = case["new"]
+        if self.new:
+            self.inputs["attention_mask"] = torch.ones_like(self.inputs["input_ids"])
+        elif case["keep"]:
             self.inputs["logits_to_keep"] = case["keep"]
         self.past = None
         if case["past_ids"] is not None:
             with torch.inference_mode():
                 self.past = self.model(input_ids=case["past_ids"], use_cache=True).past_key_values
-        elif case["keep"]:
+        elif case["keep"] and not self.new:
             self.inputs["use_cache"] = False
 
     def run(self):
         with self.torch.inference_mode():
+            if self.new:
+                return self.model.generate(**self.inputs, max_new_tokens=self.new, min_new_tokens=self.new,
+                                           do_sample=False, num_beams=1)[0, -self.new:]
             if self.past is None:
                 return self.model(**self.inputs)[0]
             result = self.model(**self.inputs, past_key_values=self.past, use_cache=True)[0]
@@ -148,13 +171,24 @@ class Torch:
         pass
 
 
+class TorchEager(Torch):
+    """Generation only: attention without its fused kernel, which can be faster for a single query."""
+    name = "torch eager"
+    attention = "eager"
+
+    def __init__(self, case, threads):
+        if not case["new"]:
+            raise RuntimeError("the same as torch")
+        super().__init__(case, threads)
+
+
 class OnnxRuntime:
     name = "onnxruntime"
 
     def __init__(self, case, threads):
         import onnxruntime
         import torch
-        if case["past_ids"] is not None or case["dtype"] != "float32" or case["keep"]:
+        if case["past_ids"] is not None or case["dtype"] != "float32" or case["keep"] or case["new"]:
             raise RuntimeError("only encoders are exported")
         model = Torch(case, threads).model
         names = list(case["inputs"])
@@ -209,6 +243,7 @@ class LlamaCpp:
         self.memory = c.llama_get_memory(self.context)
         self.past = case["past_ids"].shape[1] if case["past_ids"] is not None else 0
         self.vocab = case["config"].vocab_size
+        self.new = case["new"]
         self.batches = []
         if self.past:
             self.decode(case["past_ids"][0].tolist())
@@ -219,14 +254,22 @@ class LlamaCpp:
         if self.c.llama_decode(self.context, self.c.llama_batch_get_one(array, len(tokens))):
             sys.exit("llama.cpp: llama_decode failed")
 
+    def logits(self):
+        import numpy
+        return numpy.ctypeslib.as_array(self.c.llama_get_logits_ith(self.context, -1), (self.vocab,))
+
     def run(self):
         self.c.llama_memory_seq_rm(self.memory, -1, self.past, -1)
         self.decode(self.tokens)
+        self.ids = [int(self.logits().argmax())] if self.new else []
+        while len(self.ids) < self.new:
+            self.decode(self.ids[-1:])
+            self.ids.append(int(self.logits().argmax()))
 
     def output(self):
         import numpy
         self.run()
-        return numpy.ctypeslib.as_array(self.c.llama_get_logits_ith(self.context, -1), (self.vocab,)).copy()
+        return numpy.array(self.ids) if self.new else self.logits().copy()
 
     def close(self):
         self.c.llama_free(self.context)
@@ -299,14 +342,14 @@ def run_case(row, threads, rounds):
     """Engine name -> milliseconds of each round."""
     import numpy
     import transformers
-    name, config_name, dtype, batch, length, past = row
+    name, config_name, dtype, batch, length, past, new = row + (0,) * (7 - len(row))
     path = model_directory(config_name, dtype)
     config = transformers.AutoConfig.from_pretrained(path)
     inputs, past_ids = inputs_of(config, batch, length, past)
     case = {"name": name, "path": path, "config": config, "dtype": dtype, "inputs": inputs, "past_ids": past_ids,
-            "keep": 1 if config.model_type == "llama" else 0}
+            "keep": 1 if config.model_type == "llama" else 0, "new": new}
     engines = []
-    for kind in (Hfm, HfmUnpacked, OnnxRuntime, Torch, LlamaCpp):
+    for kind in (Hfm, HfmUnpacked, OnnxRuntime, Torch, TorchEager, LlamaCpp):
         try:
             engines.append(kind(case, threads))
         except ImportError as e:
@@ -316,7 +359,9 @@ def run_case(row, threads, rounds):
     want = engines[0].output()
     for engine in list(engines[1:]):
         got = engine.output()
-        worst = float(numpy.abs(got - want).max() / numpy.abs(want).max()) if got.shape == want.shape else numpy.inf
+        worst = numpy.inf
+        if got.shape == want.shape:
+            worst = float(numpy.abs(got - want).max() / max(numpy.abs(want).max(), 1e-30))
         if not worst <= (5e-2 if dtype == "bfloat16" else getattr(engine, "tolerance", 1e-3)):
             print("  %s: %s gives other numbers (%.2g of the largest): left out" % (name, engine.name, worst),
                   file=sys.stderr)
@@ -337,7 +382,8 @@ def ratio(ours, theirs):
 
 
 def table(results):
-    peers = ["onnxruntime", "torch", "llama.cpp"]
+    peers = ["onnxruntime", "torch", "torch eager", "llama.cpp"]
+    peers = [p for p in peers if any(p in times for _, _, times in results)]
     lines = ["| model | threads | hfmodel.h ms, best / median | unpacked | " + " | ".join(peers) + " | ratio to " +
              ", ".join(peers) + " |", "|---|--:|--:|--:|" + "--:|" * len(peers) + "---|"]
     for name, threads, times in results:

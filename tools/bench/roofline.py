@@ -68,14 +68,14 @@ def svg(report):
         out.append('<circle cx="%.1f" cy="%.1f" r="4" fill="%s" stroke="%s">'
                    '<title>%s, M=%d, %s: %.1f GF/s</title></circle>'
                    % (x(intensity), y(rate), colour if kept else "white", colour, dtype, rows,
-                      "as stored" if rows == 1 else "kept panels" if kept else "packed per call", rate))
+                      "as stored" if rows <= 4 else "kept panels" if kept else "packed per call", rate))
     for i, (dtype, colour) in enumerate(COLOURS.items()):
         out.append('<circle cx="%d" cy="%d" r="4" fill="%s"/><text x="%d" y="%d">%s weights</text>'
                    % (WIDTH - 190, HEIGHT - BOTTOM - 68 + 18 * i, colour, WIDTH - 178, HEIGHT - BOTTOM - 64 + 18 * i,
                       dtype))
     out.append('<text x="%d" y="%d">hollow: packed per call</text>' % (WIDTH - 178, HEIGHT - BOTTOM - 10))
     out.append('<text x="%d" y="%d" text-anchor="middle">'
-               'flops for each byte moved (rows of x: 1, 8, 16, 32, 128, 512)</text>'
+               'flops for each byte moved (rows of x: 1, 4, 8, 16, 32, 128, 512)</text>'
                % ((LEFT + WIDTH - RIGHT) // 2, HEIGHT - 16))
     out.append('<text x="16" y="%d" transform="rotate(-90 16 %d)" text-anchor="middle">GF/s</text></svg>'
                % ((TOP + HEIGHT - BOTTOM) // 2, (TOP + HEIGHT - BOTTOM) // 2))

@@ -94,6 +94,7 @@ static int by_value(const void *a, const void *b) {
 /* Warms up, then measures for a second, or as often as was asked for. */
 static hfm_result bench_runs(const arguments *args, hfm_session *session, hfm_inputs *in, measurement *m,
                              hfm_error *error) {
+  const int64_t least = args->runs ? args->runs : 10;
   progress_bar bar = progress_start();
   hfm_result result = bench_past(args, session, in, error);
   const double begun = seconds();
@@ -101,15 +102,16 @@ static hfm_result bench_runs(const arguments *args, hfm_session *session, hfm_in
     const double now = seconds();
     result = bench_once(args, session, in, m, error);
     if (i == 0) m->first_ms = (seconds() - now) * 1000;
+    progress_update(&bar, "warm up", (uint64_t)i + 1, 3, "runs");
   }
   m->longest_slice_ms = 0;
   const double started = seconds();
   for (m->runs = 0; !result && m->runs < m->room; m->runs++) {
     const double now = seconds();
-    if (!args->runs && m->runs >= 10 && now - started > 1) break;
+    if (!args->runs && m->runs >= least && now - started > 1) break;
     result = bench_once(args, session, in, m, error);
     m->ms[m->runs] = (seconds() - now) * 1000;
-    if (args->runs) progress_update(&bar, "measure", (uint64_t)m->runs, (uint64_t)args->runs, "runs");
+    progress_update(&bar, "measure", (uint64_t)m->runs + 1, (uint64_t)least, "runs");
   }
   progress_end(&bar);
   if (!result) qsort(m->ms, (size_t)m->runs, sizeof *m->ms, by_value);

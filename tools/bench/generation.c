@@ -1,0 +1,204 @@
+/* generation: how fast text comes out, beside what this machine can do.
+
+     cc -O2 -I. tools/bench/generation.c -o build/bench/generation -lm -pthread
+     build/bench/generation DIR [--threads N] [--rounds N] [--length N] [--new N] [--dtype NAME] [--random-weights]
+
+   A round generates greedily, then with four beams; right before and after each part its peak is measured: memory read
+   by as many threads for the decoding, multiply-adds in registers for the prompt. A share is taken of the greater of
+   the two beside it. Decoding reads every weight of a step and the keys and values of all positions; both count as
+   bytes read. Weights are packed when they are loaded, as they are by and by in a program that goes on. */
+#define _GNU_SOURCE
+#define HFMODEL_STATIC
+#define HFMODEL_IMPLEMENTATION
+#include "hfmodel.h"
+
+#include "peaks.h"
+
+#include <stdio.h>
+
+enum { MAX_ROUNDS = 64, BEAMS = 4 };
+
+typedef struct setting {
+  const char *path;
+  hfm_options load;
+  hfm_session_options session;
+  int64_t length, steps;
+  int rounds;
+} setting;
+
+static struct {
+  double prompt[MAX_ROUNDS], prompt_share[MAX_ROUNDS];     /* seconds; of the FMA peak */
+  double step[MAX_ROUNDS], step_share[MAX_ROUNDS];         /* seconds; of what is read from memory */
+  double beams[MAX_ROUNDS];                                /* a step's time with beams over one without */
+  double products[MAX_ROUNDS];                             /* their share of the prompt's time */
+} found;
+
+static void fail(const char *message) {
+  fprintf(stderr, "generation: %s\n", message);
+  exit(1);
+}
+
+static int by_value(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* What a step of the latest program reads: the weights of its products. *flops: what they take for a prompt of
+   `length` tokens, of which the last one alone gets logits. */
+static double weight_bytes(const hfm_session *session, int64_t length, double *flops) {
+  const hfm__graph *g = &session->programs->graph;
+  const int64_t vocab_size = hfm_config_get_int(hfm_model_config(session->model), "vocab_size", 0);
+  double bytes = 0;
+  size_t i;
+  *flops = 0;
+  for (i = 0; i < g->node_count; i++) {
+    const hfm__weight *weight;
+    if (g->nodes[i].op != HFM__OP_linear) continue;
+    weight = session->programs->operands[g->nodes[i].in[1]].weight;
+    if (!weight) continue;
+    bytes += (double)weight->bytes;
+    *flops += 2.0 * (double)hfm__elements(weight->shape, weight->rank) *
+              (double)(weight->shape[0] == vocab_size ? 1 : length);
+  }
+  return bytes;
+}
+
+/* Keys and values of `positions` positions, and of the encoded text. */
+static double cache_bytes(const hfm_session *session, double positions) {
+  const hfm__cache *cache = &session->cache;
+  double bytes = 0;
+  size_t i;
+  for (i = 0; i < cache->state_count; i++) {
+    const hfm__cached_state *s = &cache->states[i];
+    bytes += (double)(s->heads * s->head) * hfm_dtype_bits(cache->dtype) / 8 *
+             (cache->sets[s->set].once ? (double)cache->source : positions);
+  }
+  return bytes;
+}
+
+/* A forward, node by node: the share of its time that goes into products. */
+static double share_of_products(hfm_session *session, const hfm_inputs *prompt) {
+  double products = 0, all = seconds();
+  hfm_inputs in = *prompt;
+  hfm_error error;
+  in.use_cache = in.logits_to_keep = 1;
+  if (hfm_cache_crop(session, 0, &error) || hfm_session_begin(session, &in, &error)) fail(error.message);
+  while (session->node < session->running->graph.node_count) {
+    const hfm__graph *g = &session->running->graph;
+    const size_t end = hfm__group_end(g, session->node);
+    const int is_product = g->nodes[session->node].op == HFM__OP_linear;
+    const double begun = seconds();
+    session->chunk = session->chunks = 0;
+    for (; session->node < end; session->node++)
+      if (hfm__is_op(&g->nodes[session->node]) && hfm__node_start(session, &g->nodes[session->node], &error))
+        fail(error.message);
+    (void)hfm__pool_run(session->pool, hfm__run_chunk, session, 0, session->chunks, 0);
+    hfm__group_release(session);
+    if (is_product) products += seconds() - begun;
+  }
+  all = seconds() - all;
+  if (hfm_cache_crop(session, 0, &error)) fail(error.message);
+  return products / all;
+}
+
+static void generate(hfm_session *session, const hfm_inputs *in, const setting *s, int64_t beams, hfm_generated *out) {
+  hfm_generation_config config;
+  hfm_error error;
+  memset(&config, 0, sizeof config);
+  config.max_new_tokens = config.min_new_tokens = s->steps;
+  config.num_beams = beams;
+  if (hfm_cache_crop(session, 0, &error) || hfm_generate(session, in, &config, out, &error)) fail(error.message);
+  if (out->steps != s->steps) fail("other tokens than asked for");
+}
+
+static void measure(hfm_session *session, const hfm_inputs *in, const setting *s, machine_peaks *peaks, int round) {
+  const double later = (double)(s->steps - 1);
+  double fma = fma_peak(peaks, 0), read = read_peak(peaks), flops, bytes;
+  hfm_generated out;
+  generate(session, in, s, 1, &out);
+  read = HFM__MAX(read, read_peak(peaks));
+  fma = HFM__MAX(fma, fma_peak(peaks, 0));
+  bytes = weight_bytes(session, s->length, &flops);
+  bytes += cache_bytes(session, (double)out.prompt_length + later / 2);
+  found.prompt[round] = out.prompt_seconds;
+  found.prompt_share[round] = flops / out.prompt_seconds / fma;
+  found.step[round] = out.decode_seconds / later;
+  found.step_share[round] = bytes / found.step[round] / read;
+  generate(session, in, s, BEAMS, &out);
+  found.beams[round] = out.decode_seconds / later / found.step[round];
+  if (hfm_model_task(session->model) == HFM_CAUSAL_LM) found.products[round] = share_of_products(session, in);
+}
+
+static double middle(const double *x, int rounds) { return x[rounds / 2]; }
+
+static void report(const hfm_model *model, const hfm_session *session, const setting *s) {
+  double *lists[] = {found.prompt, found.prompt_share, found.step, found.step_share, found.beams, found.products};
+  const char *name = strrchr(s->path, '/');
+  const int last = s->rounds - 1;
+  size_t i;
+  for (i = 0; i < HFM__COUNT(lists); i++) qsort(lists[i], (size_t)s->rounds, sizeof(double), by_value);
+  printf("%-14s %-8s %2d threads, %s: ", name ? name + 1 : s->path, hfm_dtype_name(hfm_model_dtype(model)),
+         (int)hfm_session_threads(session), hfm_model_isa(model));
+  printf("prompt %d: %7.1f tokens/s", (int)s->length, (double)s->length / middle(found.prompt, s->rounds));
+  if (hfm_model_task(model) == HFM_CAUSAL_LM)
+    printf(" (%.0f %% of FMA peak, best %.0f; products %.0f %% of the time)",
+           100 * middle(found.prompt_share, s->rounds), 100 * found.prompt_share[last],
+           100 * middle(found.products, s->rounds));
+  printf("; decode %6.1f tokens/s, best %6.1f, %.0f %% of read, best %.0f; %d beams: %.2f times a greedy step\n",
+         1 / middle(found.step, s->rounds), 1 / found.step[0], 100 * middle(found.step_share, s->rounds),
+         100 * found.step_share[last], (int)BEAMS, middle(found.beams, s->rounds));
+}
+
+int main(int argc, char **argv) {
+  setting s;
+  hfm_model *model = NULL;
+  hfm_session *session = NULL;
+  hfm_inputs in;
+  hfm_generated warm;
+  hfm_error error;
+  machine_peaks peaks;
+  int64_t *ids, vocab_size, i;
+  int a, round;
+  memset(&s, 0, sizeof s);
+  memset(&in, 0, sizeof in);
+  memset(&peaks, 0, sizeof peaks);
+  s.length = 256;
+  s.steps = 64;
+  s.rounds = 5;
+  s.load.task = HFM_TASK_FROM_CONFIG;
+  s.load.packing = HFM_PACK_EAGER;
+  s.session.threads = 1;
+  for (a = 1; a < argc; a++) {
+    const char *value = a + 1 < argc ? argv[a + 1] : "";
+    if (!strcmp(argv[a], "--random-weights")) s.load.random_weights = 1;
+    else if (argv[a][0] != '-') s.path = argv[a];
+    else if (!strcmp(argv[a], "--threads")) s.session.threads = atoi(value), a++;
+    else if (!strcmp(argv[a], "--rounds")) s.rounds = atoi(value), a++;
+    else if (!strcmp(argv[a], "--length")) s.length = atoi(value), a++;
+    else if (!strcmp(argv[a], "--new")) s.steps = atoi(value), a++;
+    else if (!strcmp(argv[a], "--dtype")) s.load.dtype = !strcmp(value, "bfloat16") ? HFM_BF16 : HFM_F32, a++;
+    else s.rounds = 0;
+  }
+  if (!s.path || s.rounds < 1 || s.rounds > MAX_ROUNDS || s.length < 1 || s.steps < 2 || s.session.threads < 1)
+    fail("DIR [--threads N] [--rounds 1..64] [--length N] [--new 2..] [--dtype float32|bfloat16] [--random-weights]");
+  if (hfm_from_pretrained(s.path, &s.load, &model, &error) ||
+      hfm_session_create(model, &s.session, &session, &error))
+    fail(error.message);
+  vocab_size = hfm_config_get_int(hfm_model_config(model), "vocab_size", 0);
+  ids = (int64_t *)malloc((size_t)s.length * sizeof *ids);
+  if (!ids) fail("out of memory");
+  for (i = 0; i < s.length; i++) ids[i] = 3 + i * 7919 % (vocab_size - 3);
+  in.input_ids = hfm_tensor_i64(ids, 1, s.length);
+  peaks.pool = session->pool;
+  peaks.isa = model->cpu.isa;
+  peaks.arena_bytes = (uint64_t)512 << 20;
+  peaks.arena = cold_memory(peaks.arena_bytes);
+  generate(session, &in, &s, 1, &warm);
+  generate(session, &in, &s, BEAMS, &warm);
+  for (round = 0; round < s.rounds; round++) measure(session, &in, &s, &peaks, round);
+  report(model, session, &s);
+  hfm_session_free(session);
+  hfm_model_free(model);
+  free(ids);
+  return 0;
+}

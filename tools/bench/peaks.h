@@ -1,0 +1,129 @@
+/* peaks.h: what this machine can do right now: multiply-adds in registers, and bytes read from memory in four streams.
+   Included after hfmodel.h by what measures against them: tools/bench.c, tools/bench/generation.c. */
+#ifndef BENCH_PEAKS_H
+#define BENCH_PEAKS_H
+
+#include <stdlib.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+typedef struct machine_peaks {
+  hfm__pool *pool;
+  int32_t isa;
+  uint8_t *arena; /* memory that no cache holds as a whole */
+  uint64_t arena_bytes, at;
+} machine_peaks;
+
+static double seconds(void) { return (double)hfm__clock_ns() * 1e-9; }
+
+enum { FMA_ROUNDS = 300000 };
+static double fma_work; /* flops of one chunk */
+
+/* Independent multiply-adds in registers; ctx says of which tier, or, negative, of pairs of bf16. */
+static void fma_chunk(void *ctx, int64_t chunk, int32_t worker) {
+  const int32_t isa = *(const int32_t *)ctx;
+  long n = FMA_ROUNDS;
+#if HFM__X86 && (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+#define TIMES12(X) X("0") X("1") X("2") X("3") X("4") X("5") X("6") X("7") X("8") X("9") X("10") X("11")
+#define DOT(i) "vdpbf16ps %%zmm14, %%zmm15, %%zmm" i "\n"
+#define ZMM(i) "vfmadd231ps %%zmm14, %%zmm15, %%zmm" i "\n"
+#define YMM(i) "vfmadd231ps %%ymm14, %%ymm15, %%ymm" i "\n"
+#define XMM(i) "mulps %%xmm14, %%xmm13\naddps %%xmm13, %%xmm" i "\n"
+#define PEAK_LOOP(zero, body, end) \
+  __asm__ volatile(zero ".p2align 5\n1:\n" TIMES12(body) "dec %0\njnz 1b\n" end \
+                   : "+r"(n)::"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
+                     "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc")
+  double width = 4;
+  if (isa < 0) {
+    width = 32;
+    PEAK_LOOP("vzeroall\n", DOT, "vzeroupper\n");
+  } else if (isa >= HFM_ISA_AVX512) {
+    width = 16;
+    PEAK_LOOP("vzeroall\n", ZMM, "vzeroupper\n");
+  } else if (isa >= HFM_ISA_AVX2) {
+    width = 8;
+    PEAK_LOOP("vzeroall\n", YMM, "vzeroupper\n");
+  } else {
+    PEAK_LOOP("xorps %%xmm14, %%xmm14\nxorps %%xmm13, %%xmm13\n", XMM, "");
+  }
+  if (worker == 0) fma_work = FMA_ROUNDS * 24.0 * width;
+#else
+  float a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  volatile float one = 1.0f;
+  int j;
+  for (; n > 0; n--)
+    for (j = 0; j < 8; j++) a[j] = a[j] * one + one;
+  one = a[0];
+  if (worker == 0) fma_work = FMA_ROUNDS * 16.0;
+  (void)isa;
+#endif
+  (void)chunk;
+}
+
+/* Flops per second of all threads together. */
+static double fma_peak(const machine_peaks *m, int dot) {
+  int32_t isa = dot ? -1 : m->isa;
+  double best = 0;
+  int round;
+  for (round = 0; round < 3; round++) {
+    double t = seconds();
+    (void)hfm__pool_run(m->pool, fma_chunk, &isa, 0, m->pool->threads, 0);
+    t = seconds() - t;
+    best = HFM__MAX(best, fma_work * m->pool->threads / t);
+  }
+  return best;
+}
+
+static volatile uint64_t read_sink;
+
+/* Fetches every line of its share of the window, in four streams. */
+static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
+  const uint8_t *p = (const uint8_t *)ctx + chunk * (2 << 20);
+  const size_t quarter = (2 << 20) / 4;
+  size_t i;
+  uint64_t x = 0;
+  (void)worker;
+  for (i = 0; i < quarter; i += 64) {
+    const uint8_t *q = p + i;
+    x ^= *(const uint64_t *)(const void *)q ^ *(const uint64_t *)(const void *)(q + quarter);
+    x ^= *(const uint64_t *)(const void *)(q + 2 * quarter) ^ *(const uint64_t *)(const void *)(q + 3 * quarter);
+  }
+  read_sink = read_sink ^ x;
+}
+
+/* Bytes per second of all threads together, over a window that moves so that no cache helps. */
+static double read_peak(machine_peaks *m) {
+  const uint64_t window = m->arena_bytes / 4;
+  double t;
+  if (m->at + window > m->arena_bytes) m->at = 0;
+  t = seconds();
+  (void)hfm__pool_run(m->pool, read_chunk, m->arena + m->at, 0, (int64_t)(window >> 21), 0);
+  t = seconds() - t;
+  m->at += window;
+  return (double)window / t;
+}
+
+static uint8_t *cold_memory(uint64_t size) {
+  uint8_t *p;
+  uint64_t i, r = 88172645463325252u;
+#if defined(__linux__)
+  p = (uint8_t *)mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == (uint8_t *)MAP_FAILED) exit(1);
+  (void)madvise(p, (size_t)size, MADV_HUGEPAGE);
+#else
+  p = (uint8_t *)malloc((size_t)size);
+  if (!p) exit(1);
+#endif
+  for (i = 0; i < size; i += 4) { /* small normal numbers, as f32 and as two 16-bit floats */
+    uint32_t bits;
+    r ^= r << 13;
+    r ^= r >> 7;
+    r ^= r << 17;
+    bits = ((uint32_t)r & 0x83ff83ffu) | 0x3c003c00u;
+    memcpy(p + i, &bits, sizeof bits);
+  }
+  return p;
+}
+
+#endif
