@@ -209,7 +209,8 @@ static void print_token(void *ctx, const int64_t *tokens, int64_t rows) {
 }
 
 static void write_on(char **texts, int count) {
-  static char *const beginnings[] = {"David went out", "The king said to him", "The angel of the Lord said to her"};
+  static const char *const beginnings[] = {"David went out", "The king said to him",
+                                          "The angel of the Lord said to her"};
   static page paper;
   hfm_session *session;
   hfm_model *model = load("examples/models/bible-llama", &session);
