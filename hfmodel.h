@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "14dda6a6624017a7" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "ce56fedfafc8078b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -116,6 +116,8 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
   HFMODEL_NO_GENERATION   no hfm_generate and no hfm_generation_...; so it is where no family is a decoder
+  HFMODEL_NO_CACHE        no inputs.use_cache, and so no generation; decoders still run over whole texts
+  HFMODEL_NO_MESSAGES     hfm_error.message is the item's number and hfm_error.what; the other fields say what they say
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
   HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,
@@ -1056,18 +1058,22 @@ HFMODEL_API const char *hfm_error_item_name(int32_t item);
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define HFM__PRIVATE static __attribute__((unused))
+#define HFM__STATIC static __attribute__((unused))
+#define HFM__STATIC_RARE static __attribute__((unused, cold))
 #define HFM__INLINE static inline __attribute__((unused, always_inline))
 #define HFM__NOINLINE static __attribute__((unused, noinline))
 #elif defined(_MSC_VER)
-#define HFM__PRIVATE static
+#define HFM__STATIC static
+#define HFM__STATIC_RARE static
 #define HFM__INLINE static __forceinline
 #define HFM__NOINLINE static __declspec(noinline)
 #else
-#define HFM__PRIVATE static
+#define HFM__STATIC static
+#define HFM__STATIC_RARE static
 #define HFM__INLINE static inline
 #define HFM__NOINLINE static
 #endif
+#define HFM__PRIVATE HFM__STATIC
 
 /* Where the compiler is asked for small code (-Os), long formulas are called instead of repeated, and a loop is not
    written out for every constant that it could know. Results are the same. */
@@ -1188,9 +1194,11 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #endif
 
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
-   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. */
-#if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
-    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. With HFMODEL_NO_CACHE decoders keep
+   no states: hfm__cached is what it is given. */
+#if !defined(HFMODEL_NO_CACHE) && \
+    (defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
+     defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART))
 #define HFM__FOR_STATES(row) row
 #define HFM__HAS_STATES 1
 #else
@@ -1675,42 +1683,66 @@ HFM__PRIVATE void hfm__copy_tail(char *dst, size_t size, const char *text) {
   }
 }
 
-/* Fills `error` (which may be NULL) and returns the result that belongs to the item. `file` and `what` may be NULL.
-   The message is "file: text", or "text" where no file is involved; a path gives way to the text, from the left. */
+/* Fills `error` (which may be NULL), all but its message, and returns the result that belongs to the item. `file` and
+   `what` may be NULL. */
+HFM__PRIVATE hfm_result hfm__fail_item(hfm_error *error, int32_t item, const char *file, const char *what,
+                                       uint64_t offset) {
+  const hfm_result result = hfm__item_result(item);
+  if (!error) return result;
+  hfm__clear_error(error);
+  error->code = result;
+  error->item = item;
+  error->offset = offset;
+  if (file) hfm__copy_tail(error->file, sizeof error->file, file);
+  if (what) hfm__copy_tail(error->what, sizeof error->what, what);
+  return result;
+}
+
+/* With the message "file: text", or "text" where no file is involved; a path gives way to the text, from the left. */
 HFM__PRIVATE hfm_result hfm__fail(hfm_error *error, int32_t item, const char *file, const char *what, uint64_t offset,
                                   const char *format, ...) {
-  const hfm_result result = hfm__item_result(item);
-  if (error) {
-    hfm__text t;
-    va_list args;
-    hfm__clear_error(error);
-    error->code = result;
-    error->item = item;
-    error->offset = offset;
-    if (file) hfm__copy_tail(error->file, sizeof error->file, file);
-    if (what) hfm__copy_tail(error->what, sizeof error->what, what);
-    if (file && *file) {
-      enum { LEAST = 48 };
-      const size_t room = sizeof error->message;
-      t = hfm__text_to(NULL, 0);
-      va_start(args, format);
-      hfm__text_vformat(&t, format, args);
-      va_end(args);
-      hfm__copy_tail(error->message, t.length + 2 + sizeof error->file <= room ? sizeof error->file
-                                     : t.length + 2 + LEAST > room             ? (size_t)LEAST
-                                                                               : room - t.length - 2,
-                     file);
-    }
-    t.data = error->message;
-    t.size = sizeof error->message;
-    t.length = strlen(error->message);
-    if (file && *file) hfm__text_str(&t, ": ");
+  const hfm_result result = hfm__fail_item(error, item, file, what, offset);
+  hfm__text t;
+  va_list args;
+  if (!error) return result;
+  if (file && *file) {
+    enum { LEAST = 48 };
+    const size_t room = sizeof error->message;
+    t = hfm__text_to(NULL, 0);
     va_start(args, format);
     hfm__text_vformat(&t, format, args);
     va_end(args);
+    hfm__copy_tail(error->message, t.length + 2 + sizeof error->file <= room ? sizeof error->file
+                                   : t.length + 2 + LEAST > room             ? (size_t)LEAST
+                                                                             : room - t.length - 2,
+                   file);
   }
+  t.data = error->message;
+  t.size = sizeof error->message;
+  t.length = strlen(error->message);
+  if (file && *file) hfm__text_str(&t, ": ");
+  va_start(args, format);
+  hfm__text_vformat(&t, format, args);
+  va_end(args);
   return result;
 }
+
+#ifdef HFMODEL_NO_MESSAGES
+/* The message is the item's number and what it is about. Texts are still compiled, and then dropped. */
+HFM__PRIVATE hfm_result hfm__fail_briefly(hfm_error *error, int32_t item, const char *file, const char *what,
+                                          uint64_t offset) {
+  const hfm_result result = hfm__fail_item(error, item, file, what, offset);
+  hfm__text t;
+  if (!error) return result;
+  t = hfm__text_to(error->message, sizeof error->message);
+  hfm__text_format(&t, *error->what ? "error %d: " : "error %d", (int)item);
+  hfm__text_str(&t, error->what);
+  return result;
+}
+#define hfm__fail(error, item, file, what, offset, ...)             \
+  (0 ? hfm__fail(error, item, file, what, offset, __VA_ARGS__)      \
+     : hfm__fail_briefly(error, item, file, what, offset))
+#endif
 
 HFM__PRIVATE hfm_result hfm__fail_null(hfm_error *error, const char *argument) {
   return hfm__fail(error, HFM_E_ARGUMENT_NULL, NULL, argument, 0, "%s must not be NULL", argument);
@@ -10241,14 +10273,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -10264,19 +10297,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -10285,20 +10314,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -10355,20 +10381,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -11616,14 +11648,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -11639,19 +11672,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -11660,20 +11689,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -11730,20 +11756,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -12992,14 +13024,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -13015,19 +13048,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -13036,20 +13065,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -13106,20 +13132,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -14369,14 +14401,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -14392,19 +14425,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -14413,20 +14442,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -14483,20 +14509,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -15739,14 +15771,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -15762,19 +15795,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -15783,20 +15812,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -15853,20 +15879,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -17108,14 +17140,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -17131,19 +17164,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -17152,20 +17181,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -17222,20 +17248,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -18492,14 +18524,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -18515,19 +18548,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -18536,20 +18565,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -18606,20 +18632,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -19846,14 +19878,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -19869,19 +19902,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -19890,20 +19919,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -19960,20 +19986,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -21219,14 +21251,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -21242,19 +21275,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -21263,20 +21292,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -21333,20 +21359,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
@@ -21798,7 +21830,7 @@ HFM__PRIVATE int64_t hfm__dtype_size(int32_t dtype) { return dtype == HFM_F32 ? 
 
 /* Are products of this weight made of pairs of bf16? */
 HFM__PRIVATE int hfm__in_pairs(const hfm__cpu *cpu, int32_t dtype, int32_t transposed, int64_t k) {
-  return cpu->dot_bf16 && dtype == HFM_BF16 && !transposed && k % 2 == 0;
+  return HFM__WITH_AVX512_BF16 && cpu->dot_bf16 && dtype == HFM_BF16 && !transposed && k % 2 == 0;
 }
 
 HFM__PRIVATE void hfm__packing_init(hfm__packing *packing, const hfm_allocator *mem, int32_t policy, uint64_t limit) {
@@ -23965,6 +23997,10 @@ HFM__PRIVATE void hfm__dims_evaluate(const hfm__graph *g, const int64_t binding[
   }
 }
 /* ==== end src/graph/graph.h ==== */
+
+/* Descriptions run when a model is loaded, and for a new kind of call: compilers make them small rather than fast. */
+#undef HFM__PRIVATE
+#define HFM__PRIVATE HFM__STATIC_RARE
 /* ==== begin src/graph/builder.h ==== */
 /* ==== graph/builder (private): what a family file talks to =======================================================
    One builder serves both halves of a description: while modules are registered it has a tree and a scope; while a
@@ -25200,6 +25236,19 @@ HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const cha
   if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
   return value;
 }
+#elif defined(HFMODEL_NO_CACHE)
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  (void)b;
+  (void)layer;
+  (void)name;
+  return x;
+}
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  (void)heads;
+  (void)head;
+  return hfm__cached(b, layer, name, x);
+}
 #endif
 
 /* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
@@ -25222,7 +25271,7 @@ HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
 HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
   const hfm__value *v = hfm__value_of(b, x);
   hfm__state *state;
-  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
+  if (!HFM__HAS_STATES || !hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
   state = &b->graph->states[b->graph->values[v->base].source];
   window = hfm__state_window(b->graph, window);
   state->values = values;
@@ -30514,6 +30563,8 @@ HFMODEL_API int32_t hfm_registry(size_t index, hfm_registry_entry *entry) {
   return 0;
 }
 /* ==== end src/families/registry.c ==== */
+#undef HFM__PRIVATE
+#define HFM__PRIVATE HFM__STATIC
 
 /* ==== begin src/weights/names.c ==== */
 /* ==== weights/names (private): a file's names as the model's ======================================================
@@ -32237,6 +32288,9 @@ HFM__PRIVATE hfm_result hfm__question_from(const hfm_inputs *inputs, hfm__questi
   if (inputs->logits_to_keep < 0)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "logits_to_keep", 0,
                      "logits_to_keep is %d, but must be at least 1, or 0 for all", (int)inputs->logits_to_keep);
+  if (!HFM__HAS_STATES && inputs->use_cache)
+    return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
+                     "use_cache: this build keeps no keys and values (HFMODEL_NO_CACHE, or no family with a decoder)");
   for (int32_t i = 0; i < HFM__IN_COUNT; i++)
     if (hfm__input_tensor(inputs, i)->data) asked->present |= 1u << i;
   asked->hidden_states = inputs->output_hidden_states != 0;
@@ -33433,7 +33487,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm__program *program;
   hfm__request request;
   hfm_result result = hfm__request_from(inputs, &request, error);
-  if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
+  if (HFM__HAS_STATES && result == HFM_OK && request.asked.use_cache)
+    result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
   if (hfm__state_count(&program->graph))
@@ -33544,7 +33599,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   }
   if (result != HFM_OK) {
     hfm__session_stop(session);
-  } else if (session->done && session->running->asked.use_cache) {
+  } else if (HFM__HAS_STATES && session->done && session->running->asked.use_cache) {
     hfm__cache_end(&session->cache);
   }
   return result;

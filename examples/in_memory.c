@@ -1,6 +1,8 @@
 /* A model that lies in memory: linked into the program, in flash, in an asset that the engine has loaded. The header
    then needs no file system, and is smallest when it is told what not to have:
-   cc -Os -I. -DHFMODEL_STATIC -DHFMODEL_ONLY_BERT -DHFMODEL_NO_STDIO -DHFMODEL_NO_PICKLE examples/in_memory.c -lm */
+   cc -Os -I. -DHFMODEL_STATIC -DHFMODEL_ONLY_BERT -DHFMODEL_NO_STDIO -DHFMODEL_NO_PICKLE -DHFMODEL_NO_CACHE \
+     examples/in_memory.c -lm
+   HFMODEL_NO_MESSAGES makes it smaller still. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include <stdio.h>

@@ -66,6 +66,10 @@
 
 #include "graph/tree.h"
 #include "graph/graph.h"
+
+/* Descriptions run when a model is loaded, and for a new kind of call: compilers make them small rather than fast. */
+#undef HFM__PRIVATE
+#define HFM__PRIVATE HFM__STATIC_RARE
 #include "graph/builder.h"
 #include "graph/register.c"
 #include "graph/trace.c"
@@ -145,6 +149,8 @@
 #include "families/vit.c"
 #endif
 #include "families/registry.c"
+#undef HFM__PRIVATE
+#define HFM__PRIVATE HFM__STATIC
 
 #include "weights/names.c"
 #include "weights/init.c"

@@ -110,6 +110,8 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
   HFMODEL_NO_GENERATION   no hfm_generate and no hfm_generation_...; so it is where no family is a decoder
+  HFMODEL_NO_CACHE        no inputs.use_cache, and so no generation; decoders still run over whole texts
+  HFMODEL_NO_MESSAGES     hfm_error.message is the item's number and hfm_error.what; the other fields say what they say
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
   HFMODEL_ONLY_GPT_NEOX, HFMODEL_ONLY_GPT_NEO, HFMODEL_ONLY_PHI, HFMODEL_ONLY_FALCON, HFMODEL_ONLY_BLOOM,
   HFMODEL_ONLY_LLAMA, HFMODEL_ONLY_OLMO2, HFMODEL_ONLY_GEMMA, HFMODEL_ONLY_GRANITE, HFMODEL_ONLY_PHI3,

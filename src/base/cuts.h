@@ -80,9 +80,11 @@
 #endif
 
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
-   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. */
-#if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
-    defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. With HFMODEL_NO_CACHE decoders keep
+   no states: hfm__cached is what it is given. */
+#if !defined(HFMODEL_NO_CACHE) && \
+    (defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
+     defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART))
 #define HFM__FOR_STATES(row) row
 #define HFM__HAS_STATES 1
 #else

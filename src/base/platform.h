@@ -9,18 +9,22 @@
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define HFM__PRIVATE static __attribute__((unused))
+#define HFM__STATIC static __attribute__((unused))
+#define HFM__STATIC_RARE static __attribute__((unused, cold))
 #define HFM__INLINE static inline __attribute__((unused, always_inline))
 #define HFM__NOINLINE static __attribute__((unused, noinline))
 #elif defined(_MSC_VER)
-#define HFM__PRIVATE static
+#define HFM__STATIC static
+#define HFM__STATIC_RARE static
 #define HFM__INLINE static __forceinline
 #define HFM__NOINLINE static __declspec(noinline)
 #else
-#define HFM__PRIVATE static
+#define HFM__STATIC static
+#define HFM__STATIC_RARE static
 #define HFM__INLINE static inline
 #define HFM__NOINLINE static
 #endif
+#define HFM__PRIVATE HFM__STATIC
 
 /* Where the compiler is asked for small code (-Os), long formulas are called instead of repeated, and a loop is not
    written out for every constant that it could know. Results are the same. */

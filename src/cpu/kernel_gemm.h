@@ -141,14 +141,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 
 /* ---- A few rows ---- */
 
-/* Dot products of 4 weight rows `apart` from each other, or of one. Each row sums in two vectors, or in one where that
-   is 16 wide, or a single element: then nothing is left over. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int rows, const int fetch,
-                                                   const hfm__gemv *g, int64_t row) {
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
+   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
   const int two = HFM__W > 1 && HFM__W < 16;
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[0];
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
   hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
@@ -164,19 +165,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    if (rows == 4) {
-      a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-      a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-      a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    }
+    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
+    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
+    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
     if (two) {
       const hfm__vf q = hfm__v_load(x + i + HFM__W);
       b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      if (rows == 4) {
-        b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-        b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-        b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-      }
+      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
+      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
+      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
     }
   }
   s0 = hfm__v_sum(hfm__v_add(a0, b0));
@@ -185,20 +182,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   s3 = hfm__v_sum(hfm__v_add(a3, b3));
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    if (rows == 4) {
-      s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-      s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-      s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-    }
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
-  g->out[row] = s0;
-  if (rows == 4) {
-    g->out[row + apart] = s1;
-    g->out[row + 2 * apart] = s2;
-    g->out[row + 3 * apart] = s3;
-  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
 }
 
+#if !HFM__SMALL
 /* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
    `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
    of two. */
@@ -255,20 +249,26 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+#endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, stream;
+  int64_t row;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  int64_t r;
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+#else
+  int64_t stream;
   if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
         HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
-  } else if (g->apart > 0 && g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 1, g, row);
-  } else if (g->apart > 0) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, 0, g, row);
+  } else if (g->fetch) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, 0, g, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
   }
+#endif
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {

@@ -65,6 +65,19 @@ HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const cha
   if (hfm__ok(b)) b->graph->states[b->graph->state_count - 1].once = 1;
   return value;
 }
+#elif defined(HFMODEL_NO_CACHE)
+HFM__PRIVATE hfm__val hfm__cached(hfm__builder *b, int64_t layer, const char *name, hfm__val x) {
+  (void)b;
+  (void)layer;
+  (void)name;
+  return x;
+}
+HFM__PRIVATE hfm__val hfm__cached_once(hfm__builder *b, int64_t layer, const char *name, hfm__val x, int64_t heads,
+                                       int64_t head) {
+  (void)heads;
+  (void)head;
+  return hfm__cached(b, layer, name, x);
+}
 #endif
 
 /* The window that a state can be kept by: the one that attention has, unless there are too many different ones. */
@@ -87,7 +100,7 @@ HFM__PRIVATE int64_t hfm__state_window(const hfm__graph *g, int64_t window) {
 HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, int64_t window) {
   const hfm__value *v = hfm__value_of(b, x);
   hfm__state *state;
-  if (!hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
+  if (!HFM__HAS_STATES || !hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
   state = &b->graph->states[b->graph->values[v->base].source];
   window = hfm__state_window(b->graph, window);
   state->values = values;

@@ -38,6 +38,9 @@ HFM__PRIVATE hfm_result hfm__question_from(const hfm_inputs *inputs, hfm__questi
   if (inputs->logits_to_keep < 0)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "logits_to_keep", 0,
                      "logits_to_keep is %d, but must be at least 1, or 0 for all", (int)inputs->logits_to_keep);
+  if (!HFM__HAS_STATES && inputs->use_cache)
+    return hfm__fail(error, HFM_E_INPUT_UNEXPECTED, NULL, "use_cache", 0,
+                     "use_cache: this build keeps no keys and values (HFMODEL_NO_CACHE, or no family with a decoder)");
   for (int32_t i = 0; i < HFM__IN_COUNT; i++)
     if (hfm__input_tensor(inputs, i)->data) asked->present |= 1u << i;
   asked->hidden_states = inputs->output_hidden_states != 0;

@@ -410,7 +410,8 @@ HFM__PRIVATE hfm_result hfm__session_begin(hfm_session *session, const hfm_input
   hfm__program *program;
   hfm__request request;
   hfm_result result = hfm__request_from(inputs, &request, error);
-  if (result == HFM_OK && request.asked.use_cache) result = hfm__continue_cache(session, &request, error);
+  if (HFM__HAS_STATES && result == HFM_OK && request.asked.use_cache)
+    result = hfm__continue_cache(session, &request, error);
   if (result == HFM_OK) result = hfm__session_program(session, &request, request.binding, inputs, &program, error);
   if (result != HFM_OK) return result;
   if (hfm__state_count(&program->graph))
@@ -521,7 +522,7 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   }
   if (result != HFM_OK) {
     hfm__session_stop(session);
-  } else if (session->done && session->running->asked.use_cache) {
+  } else if (HFM__HAS_STATES && session->done && session->running->asked.use_cache) {
     hfm__cache_end(&session->cache);
   }
   return result;

@@ -199,8 +199,78 @@ static void test_formats(void) {
   CHECK_INT(blocks_out, 0);
 }
 
+/* A decoder keeps keys and values, or says that this build doesn't. */
+static void test_cache(void) {
+  static const char config[] = "{\"model_type\":\"bert\",\"is_decoder\":true," TEXT_SIZES "}";
+  static const int64_t ids[4] = {5, 6, 7, 8};
+  hfm_memory_file file;
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_session *session = NULL;
+  hfm_inputs in;
+  hfm_outputs out;
+  hfm_error error;
+  if (!in_registry("bert")) return;
+  memset(&options, 0, sizeof options);
+  memset(&in, 0, sizeof in);
+  options.random_weights = 1;
+  options.task = HFM_CAUSAL_LM;
+  options.allocator.alloc = count_alloc;
+  options.allocator.realloc = count_realloc;
+  options.allocator.free = count_free;
+  file.name = "config.json";
+  file.data = config;
+  file.size = sizeof config - 1;
+  in.input_ids = hfm_tensor_i64(ids, 1, 4);
+  in.use_cache = 1;
+  CHECK_INT(hfm_from_memory(&file, 1, &options, &model, &error), HFM_OK);
+  CHECK_INT(hfm_session_create(model, NULL, &session, &error), HFM_OK);
+#ifdef HFMODEL_NO_CACHE
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(error.item, HFM_E_INPUT_UNEXPECTED);
+  CHECK_CONTAINS(error.message, "HFMODEL_NO_CACHE");
+  CHECK_INT(hfm_cache_length(session), 0);
+#else
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  CHECK_INT(hfm_cache_length(session), 4);
+#endif
+  in.use_cache = 0;
+  CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
+  CHECK_INT(out.logits.shape[1], 4);
+  hfm_session_free(session);
+  hfm_model_free(model);
+  CHECK_INT(blocks_out, 0);
+}
+
+/* An error says what is wrong, or at least its number and where. */
+static void test_messages(void) {
+  hfm_memory_file file;
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  options.random_weights = 1;
+  options.allocator.alloc = count_alloc;
+  options.allocator.realloc = count_realloc;
+  options.allocator.free = count_free;
+  file.name = "config.json";
+  file.data = "{\"model_type\":7}";
+  file.size = strlen((const char *)file.data);
+  CHECK_INT(hfm_from_memory(&file, 1, &options, &model, &error), HFM_ERROR_FORMAT);
+  CHECK_INT(error.item, HFM_E_CONFIG_TYPE);
+  CHECK_STR(error.what, "model_type");
+  CHECK_STR(error.file, "config.json");
+#ifdef HFMODEL_NO_MESSAGES
+  CHECK_STR(error.message, "error 201: model_type");
+#else
+  CHECK_CONTAINS(error.message, "config.json: ");
+#endif
+}
+
 int main(void) {
   TEST(test_families);
+  TEST(test_cache);
+  TEST(test_messages);
   TEST(test_formats);
   TEST(test_registry_is_covered);
   return check_report("cut");

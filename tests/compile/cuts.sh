@@ -21,8 +21,8 @@ done <"$work/code"
 sed -n 's/.*HFM__FOR_[A-Z_]*(X(\([a-z0-9_]*\),.*/hfm__\1_run/p' hfmodel.h | sort -u >"$work/some"
 echo hfm__cache_room >>"$work/some"
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/one.c"
-has_of() { # FAMILY: which of these a build of that family has
-  $CC -std=c99 -Os -DHFMODEL_ONLY_"$1" -DHFMODEL_NO_SIMD -I. -c -o "$work/one.o" "$work/one.c" &&
+has_of() { # FAMILY [FLAG]: which of these a build of that family has
+  $CC -std=c99 -Os -DHFMODEL_ONLY_"$1" ${2:+"$2"} -DHFMODEL_NO_SIMD -I. -c -o "$work/one.o" "$work/one.c" &&
     nm "$work/one.o" | sed -n 's/.* \(hfm__[a-z0-9_]*\).*/\1/p' | sort -u | grep -xF -f "$work/some"
 }
 if have nm; then
@@ -33,6 +33,12 @@ if have nm; then
   has_of LLAMA >"$work/log" 2>&1
   if grep -qx hfm__rotary_run "$work/log" && grep -qx hfm__cache_room "$work/log"; then pass; else
     fail "a decoder's build has its ops and its cache" "$work/log"
+  fi
+  has_of LLAMA -DHFMODEL_NO_CACHE >"$work/log" 2>&1
+  if grep -qx hfm__rotary_run "$work/log" && ! grep -qx -e hfm__append_run -e hfm__cache_room "$work/log"; then
+    pass
+  else
+    fail "a decoder's build without a cache has none" "$work/log"
   fi
 else
   skip "nm is not here: what a build of one family has was not looked at"

@@ -103,13 +103,18 @@ size_of() { # WHAT FLAGS...
     size $work/size.o | awk -v what="$what" 'NR == 2 { printf "  %-82s %7d\n", what, $1 + $2 }'
 }
 one="-DHFMODEL_ONLY_BERT -DHFMODEL_NO_AVX2 -DHFMODEL_NO_STDIO"
-lean="$one -DHFMODEL_NO_PICKLE -DHFMODEL_NO_GGUF -DHFMODEL_NO_STRICT -DHFMODEL_NO_GENERATION
+lean="$one -DHFMODEL_NO_PICKLE -DHFMODEL_NO_GGUF -DHFMODEL_NO_STRICT -DHFMODEL_NO_CACHE
   -fno-asynchronous-unwind-tables"
+silent="$lean -DHFMODEL_NO_MESSAGES"
 size_of "everything" $work/size.c
 size_of "without AVX-512" -DHFMODEL_NO_AVX512 $work/size.c
 size_of "HFMODEL_ONLY_BERT, all instruction sets" -DHFMODEL_ONLY_BERT $work/size.c
 size_of "HFMODEL_ONLY_BERT, scalar and SSE2, no stdio" $one $work/size.c
-size_of "... and no pickle, GGUF, strict mode, generation or unwind tables" $lean $work/size.c
-size_of "... and just what a program uses (examples/in_memory.c, HFMODEL_STATIC)" \
+size_of "... without unwind tables" $one -fno-asynchronous-unwind-tables $work/size.c
+size_of "... and no pickle, GGUF, strict mode, cache or generation" $lean $work/size.c
+size_of "... and no error messages" $silent $work/size.c
+size_of "... but with messages, and just what a program uses (examples/in_memory.c, HFMODEL_STATIC)" \
   $lean -DHFMODEL_STATIC examples/in_memory.c
-size_of "... and scalar, no threads" $lean -DHFMODEL_STATIC -DHFMODEL_NO_SIMD -DHFMODEL_NO_THREADS examples/in_memory.c
+size_of "... and no error messages" $silent -DHFMODEL_STATIC examples/in_memory.c
+size_of "... and scalar, no threads" $silent -DHFMODEL_STATIC -DHFMODEL_NO_SIMD -DHFMODEL_NO_THREADS \
+  examples/in_memory.c
