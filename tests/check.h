@@ -148,6 +148,7 @@ CHECK_UNUSED static int check_report(const char *program) {
 #define TEST(function) check_run(#function, function)
 /* Says why, counts the running test as skipped; follow it with `return;`. Outside of TEST it counts one skip. */
 #define SKIP(why) check_skip(why)
+#define CHECK_COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define CHECK(condition) check_true((condition) ? 1 : 0, #condition, __FILE__, __LINE__)
 #define CHECK_INT(got, want) check_int((int64_t)(got), (int64_t)(want), #got, __FILE__, __LINE__)
 #define CHECK_STR(got, want) check_str(got, want, #got, __FILE__, __LINE__)

@@ -1,10 +1,12 @@
-/* one_file.h: bytes as a file that hfm_io serves, for the tests of readers. Included after the implementation. */
+/* one_file.h: bytes as a file that hfm_io serves, for the tests of readers. */
 #ifndef ONE_FILE_H
 #define ONE_FILE_H
 
+#include "memory_io.h"
+
 typedef struct one_file {
   hfm_memory_file file;
-  hfm__memory_files files;
+  memory_files files;
 } one_file;
 
 /* For options.io: the file `name` and no other. It and the bytes must outlive what is opened. */
@@ -14,7 +16,7 @@ static hfm_io one_file_io(one_file *f, const char *name, const void *bytes, size
   f->file.size = size;
   f->files.files = &f->file;
   f->files.count = 1;
-  return hfm__memory_io(&f->files);
+  return memory_io(&f->files);
 }
 
 #endif

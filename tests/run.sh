@@ -29,16 +29,38 @@ for path in tests/*/test_*.c tests/*/test_*.sh tests/compile/*.sh; do
   [ "$wanted" = no ] || echo "$path"
 done >"$run/list"
 
-# HFMODEL_STATIC lets the compiler drop what a test doesn't reach: a unit test builds in a second, not in ten. Internal
-# invariants are checked.
+# The time goes into compiling the library. So a test of the public API is linked with one object of it. A test that
+# defines HFMODEL_IMPLEMENTATION looks at private names: HFMODEL_STATIC lets the compiler drop what it doesn't reach, and
+# tests/unit/ does without the kernels for each instruction set, which have tests of their own. Internal invariants are
+# checked in all of them.
+compile() { # ARGUMENTS...
+  # shellcheck disable=SC2086
+  $CC -std=c99 $TEST_CFLAGS $CFLAGS '-DHFMODEL_ASSERT(x)=((x) ? (void)0 : abort())' -I. -Itests -Itools "$@"
+}
+
+is_linked() { # SOURCE
+  case $1 in *.c) ;; *) return 1 ;; esac
+  ! grep -q '^#define HFMODEL_IMPLEMENTATION' "$1"
+}
+
+library=$BUILD/hfmodel.o
+build_library() {
+  if [ -e "$library" ] && [ -z "$(find hfmodel.h -newer "$library")" ]; then return; fi
+  printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$BUILD/hfmodel.c"
+  rm -f "$library"
+  compile -c -o "$library" "$BUILD/hfmodel.c"
+}
+
 build() { # SOURCE PROGRAM
   if [ -x "$2" ]; then
     newer=$(find "$1" "$(dirname "$1")" hfmodel.h tests/*.h -name '*.[ch]' -newer "$2" 2>/dev/null)
     [ -n "$newer" ] || return 0
   fi
+  portable=
+  case $1 in tests/unit/*) portable=-DHFMODEL_NO_SIMD ;; esac
   # shellcheck disable=SC2086
-  $CC -std=c99 $TEST_CFLAGS $CFLAGS -DHFMODEL_STATIC '-DHFMODEL_ASSERT(x)=((x) ? (void)0 : abort())' \
-    -I. -Itests -Itools -o "$2" "$1" -pthread $LDLIBS
+  if is_linked "$1"; then compile -o "$2" "$1" "$library" -pthread $LDLIBS
+  else compile -DHFMODEL_STATIC $portable -o "$2" "$1" -pthread $LDLIBS; fi
 }
 
 one() { # PATH
@@ -86,6 +108,19 @@ worker() {
     one "$path" </dev/null
   done <"$run/list"
 }
+
+# What other flags have made is no use.
+flags="$CC $TEST_CFLAGS $CFLAGS $LDLIBS"
+if [ "$(cat "$BUILD/flags" 2>/dev/null)" != "$flags" ]; then
+  rm -f "$BUILD"/*_c "$library"
+  echo "$flags" >"$BUILD/flags"
+fi
+while read -r path; do
+  if is_linked "$path"; then
+    build_library # what is wrong is said once here; each test that needs it then fails
+    break
+  fi
+done <"$run/list"
 
 job=0
 while [ "$job" -lt "$JOBS" ]; do

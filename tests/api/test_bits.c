@@ -1,6 +1,5 @@
 /* One reduction order: the same bits whatever the threads, slices, packing, history and place in a batch; with
    batch_invariant also whatever the batch. Tiers and attention implementations agree within tolerance. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "check.h"
 #include "support.h"

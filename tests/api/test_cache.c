@@ -1,5 +1,4 @@
 /* Forwards that go on from the session's cache give what one forward of the whole text gives: past_key_values. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "check.h"
 #include "failing_alloc.h"

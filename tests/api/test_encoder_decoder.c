@@ -1,6 +1,5 @@
 /* Models with an encoder: its text is encoded once, in the first call with a cache, and what the decoder says piece by
    piece is what it says in one piece. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "check.h"
 #include "support.h"

@@ -1,5 +1,4 @@
 /* The forward's contract: what is refused and how, what defaults mean, who owns outputs, slices, cancelling, order. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "check.h"
 #include "support.h"

@@ -1,6 +1,5 @@
 /* hfm_generate where the model has an encoder: what it takes, what it refuses, what stays in the cache, and what it
    allocates. What comes out is compared with Transformers in models/test_generate.c. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "check.h"
 #include "failing_alloc.h"

@@ -1,6 +1,5 @@
 /* hfm_argmax, softmax, top_k, mean_pool, normalize and the names, against values worked out by hand; hfm_load and
    hfm_packed_bytes. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "check.h"
 #include "support.h"

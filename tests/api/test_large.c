@@ -3,10 +3,10 @@
    32. */
 #include "posix.h"
 
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #include "check.h"
+#include "load_file.h"
 #include "support.h"
 
 enum { ROWS = 37283000 };
@@ -19,51 +19,53 @@ typedef struct large {
   char *config, *weights;
   size_t config_size, weights_size, header, tail;
   char *front;
-  hfm__context ctx;
 } large;
+
+/* Appends an entry of the header: a tensor of float32, `bytes` from `at` on. */
+static void add_entry(large *l, size_t room, const char *name, const int64_t *shape, int32_t rank, uint64_t at,
+                      uint64_t bytes) {
+  char *text = l->front + 8;
+  l->header += (size_t)snprintf(text + l->header, room - l->header, "%c\"%s\":{\"dtype\":\"F32\",\"shape\":[",
+                                l->header ? ',' : '{', name);
+  for (int32_t d = 0; d < rank; d++)
+    l->header += (size_t)snprintf(text + l->header, room - l->header, "%s%lld", d ? "," : "", (long long)shape[d]);
+  l->header += (size_t)snprintf(text + l->header, room - l->header, "],\"data_offsets\":[%llu,%llu]}",
+                                (unsigned long long)at, (unsigned long long)(at + bytes));
+}
 
 /* `needed`: the filler is the model's first table, not a tensor beside it. */
 static int make(large *l, int needed) {
-  hfm_error error;
-  hfm__checkpoint ckpt;
-  hfm__text t;
+  static const int64_t filler_shape[] = {ROWS, 36};
   const size_t room = 65536;
+  hfm_contents *contents = NULL;
+  hfm_error error;
+  uint64_t begin; /* of the data in the small file */
   memset(l, 0, sizeof *l);
-  if (!CHECK_INT(hfm__context_init(NULL, &l->ctx, &error), HFM_OK) ||
-      !CHECK_INT(hfm__file_load(&l->ctx, FIXTURE("bert_base/config.json"), room, &l->config, &l->config_size, &error),
-                 HFM_OK) ||
-      !CHECK_INT(hfm__file_load(&l->ctx, FIXTURE("bert_base/model.safetensors"), 1 << 20, &l->weights, &l->weights_size,
-                                &error),
-                 HFM_OK) ||
-      !CHECK_INT(hfm__checkpoint_open_file(&l->ctx, FIXTURE("bert_base/model.safetensors"), NULL, &ckpt, &error),
-                 HFM_OK))
+  l->config = load_file(FIXTURE("bert_base/config.json"), &l->config_size);
+  l->weights = load_file(FIXTURE("bert_base/model.safetensors"), &l->weights_size);
+  l->front = (char *)calloc(room + 8, 1);
+  if (!CHECK(l->config && l->weights && l->front) ||
+      !CHECK_INT(hfm_read_contents(FIXTURE("bert_base/model.safetensors"), NULL, &contents, &error), HFM_OK))
     return 0;
-  l->header = (size_t)hfm__le64((const uint8_t *)l->weights);
-  l->tail = l->weights_size - 8 - l->header;
-  l->front = (char *)malloc(room);
-  if (!CHECK(l->front != NULL)) return 0;
-  t = hfm__text_to(l->front + 8, room - 8);
-  hfm__text_format(&t, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[%u,36],\"data_offsets\":[0,%u]}",
-                   needed ? table : "filler", (uint64_t)ROWS, filler);
-  for (size_t i = 0; i < ckpt.count; i++) {
-    const hfm__file_tensor *tensor = &ckpt.tensors[i];
-    const uint64_t at = filler + tensor->offset - 8 - l->header;
-    hfm__text_format(&t, ",\"%s\":{\"dtype\":\"F32\",\"shape\":%t,\"data_offsets\":[%u,%u]}",
-                     needed && hfm__equal(tensor->name, table) ? "filler" : tensor->name, tensor->shape,
-                     (int)tensor->rank, at, at + tensor->bytes);
-    CHECK_INT(tensor->dtype, HFM_F32);
+  begin = contents->tensors[0].offset; /* they are in the order of the file */
+  l->tail = l->weights_size - (size_t)begin;
+  add_entry(l, room, needed ? table : "filler", filler_shape, 2, 0, filler);
+  for (size_t i = 0; i < contents->tensor_count; i++) {
+    const hfm_stored_tensor *t = &contents->tensors[i];
+    CHECK_INT(t->dtype, HFM_F32);
+    add_entry(l, room, needed && strcmp(t->name, table) == 0 ? "filler" : t->name, t->shape, t->rank,
+              filler + t->offset - begin, t->bytes);
   }
-  hfm__text_str(&t, "}");
-  CHECK(t.length < room - 8);
-  l->header = t.length;
-  for (int i = 0; i < 8; i++) l->front[i] = (char)((uint64_t)t.length >> 8 * i);
-  hfm__checkpoint_close(&ckpt);
+  l->front[8 + l->header++] = '}';
+  CHECK(l->header < room);
+  for (int i = 0; i < 8; i++) l->front[i] = (char)((uint64_t)l->header >> 8 * i);
+  hfm_contents_free(contents);
   return 1;
 }
 
 static void unmake(large *l) {
-  hfm__free(&l->ctx.mem, l->config, (uint64_t)l->config_size + 1);
-  hfm__free(&l->ctx.mem, l->weights, (uint64_t)l->weights_size + 1);
+  free(l->config);
+  free(l->weights);
   free(l->front);
 }
 
@@ -71,9 +73,10 @@ static uint64_t size_of(const large *l) { return 8 + l->header + filler + l->tai
 
 static hfm_result large_open(void *ctx, const char *name, void **file) {
   large *l = (large *)ctx;
-  *file = hfm__ends_with(name, "/config.json") ? (void *)l->config : (void *)l->weights;
-  return hfm__ends_with(name, "/config.json") || hfm__ends_with(name, "/model.safetensors") ? HFM_OK
-                                                                                            : HFM_ERROR_NOT_FOUND;
+  const char *end = strrchr(name, '/');
+  if (!end || (strcmp(end, "/config.json") != 0 && strcmp(end, "/model.safetensors") != 0)) return HFM_ERROR_NOT_FOUND;
+  *file = strcmp(end, "/config.json") == 0 ? (void *)l->config : (void *)l->weights;
+  return HFM_OK;
 }
 static uint64_t large_size(void *ctx, void *file) {
   const large *l = (const large *)ctx;
@@ -88,7 +91,7 @@ static hfm_result large_read(void *ctx, void *file, uint64_t offset, void *dst, 
   else if (offset < 8 + l->header) from = l->front + offset, left = 8 + l->header - offset;
   else if (offset < tail) return HFM_ERROR_IO; /* nobody has a reason to read the filler */
   else from = l->weights + l->weights_size - l->tail + (offset - tail), left = l->tail - (offset - tail);
-  *got = (size_t)HFM__MIN((uint64_t)size, left);
+  *got = size < left ? size : (size_t)left;
   memcpy(dst, from, *got);
   return HFM_OK;
 }

@@ -1,6 +1,5 @@
 /* Where memory and bytes come from: no allocation within reserved bounds, every allocation and every read failing in
    turn, models from memory and through the caller's io, and configurations that ask for the impossible. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "check.h"
 #include "failing_alloc.h"
@@ -182,7 +181,7 @@ static void test_bounds_apart(void) {
   options.packing = HFM_PACK_NEVER;
   model = load_fixture(FIXTURE("llama_base"), &options);
   session = new_session(model, 1);
-  for (size_t i = 0; ids && i < HFM__COUNT(shapes); i++) {
+  for (size_t i = 0; ids && i < CHECK_COUNT(shapes); i++) {
     in.input_ids = hfm_tensor_i64(ids, shapes[i][0], shapes[i][1]);
     CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
     if (i == 0) first = hfm_session_memory(session);
@@ -233,7 +232,7 @@ static void test_bounds_apart_with_cache(void) {
   in.use_cache = 1;
   model = load_fixture(FIXTURE("llama_base"), &options);
   session = new_session(model, 1);
-  for (size_t i = 0; ids && i < HFM__COUNT(shapes); i++) {
+  for (size_t i = 0; ids && i < CHECK_COUNT(shapes); i++) {
     in.input_ids = hfm_tensor_i64(ids, shapes[i][0], shapes[i][1]);
     if (!CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK)) printf("  %s\n", error.message);
     CHECK_INT(hfm_cache_crop(session, 0, &error), HFM_OK);

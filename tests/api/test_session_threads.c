@@ -2,7 +2,6 @@
    those of one session alone. `make sanitize` runs this under TSan. */
 #include "posix.h"
 
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #include "check.h"

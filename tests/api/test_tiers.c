@@ -1,6 +1,5 @@
 /* Every instruction set that the machine has is one that the library finds, and all give the same results as the
    portable kernels. What the processor has is asked of the system, not of the library. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "check.h"
 

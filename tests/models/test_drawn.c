@@ -1,6 +1,5 @@
 /* What the shipped model draws with a seed: the same text in every build, on every machine, on every tier, in slices,
    by any number of threads. Tiers differ in the last bits of the logits; these draws do not hang on them. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #include "check.h"

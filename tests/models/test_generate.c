@@ -1,6 +1,5 @@
 /* Parity of generation with Transformers: every line of generation/cases.txt; see there for what a line says. Ids are
    equal; so are beams, whatever the tier, the number of threads and the slices of time. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #define HFM_TENSORS_IMPLEMENTATION

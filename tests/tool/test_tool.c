@@ -1,7 +1,6 @@
 /* build/hfm from outside: exit codes, what goes to stdout and what to stderr, JSON that parses, tensors that come out,
    files that must be refused. Runs in the repository's root. test_tool_check.c has `check` and hostile files,
    test_tool_options.c the options and inputs. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
 #include "tools/hfm_tensors.h"

@@ -2,7 +2,6 @@
    steer a terminal. */
 #include "posix.h"
 
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
 #include "tools/hfm_tensors.h"

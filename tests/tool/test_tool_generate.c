@@ -1,5 +1,4 @@
 /* build/hfm generate: the same ids as Transformers' generate, by the options of the same names. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
 #include "tools/hfm_tensors.h"

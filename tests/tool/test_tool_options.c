@@ -1,5 +1,4 @@
 /* build/hfm: what the options and the inputs do. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
 #include "tools/hfm_tensors.h"

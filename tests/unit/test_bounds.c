@@ -1,11 +1,12 @@
 /* What a stranger's file may cost: memory stays within the file's size and 64 MiB, whatever the file says (P4, P6, C2
    and the bound of docs/security.md). Each file here is made of the cheapest bytes that make a reader keep
    something. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #include "check.h"
+#include "failing_alloc.h"
 #include "gguf_writer.h"
+#include "one_file.h"
 #include "torch_archive.h"
 
 enum { MIB = 1 << 20 };
@@ -32,24 +33,22 @@ static void add_many(bytes *b, const char *text, size_t size, size_t times) {
   for (size_t i = 0; i < times; i++) add(b, text, size);
 }
 
+static int ends_with(const char *text, const char *end) {
+  const size_t n = strlen(text), m = strlen(end);
+  return n >= m && strcmp(text + n - m, end) == 0;
+}
+
 /* Judges a file within the bound; 0: sound. `limit` is max_structure_bytes, 0 the default. */
 static int32_t judge_file(const char *name, const bytes *b, uint64_t limit, hfm_error *error) {
   const uint64_t most = (limit ? limit : 64 * (uint64_t)MIB) + b->size;
   failing_alloc memory;
-  hfm_memory_file file;
-  hfm__memory_files files;
+  one_file served;
   hfm_options options;
   hfm_result result;
   memset(&options, 0, sizeof options);
-  memset(&file, 0, sizeof file);
-  file.name = name;
-  file.data = b->data;
-  file.size = b->size;
-  files.files = &file;
-  files.count = 1;
   failing_alloc_begin(&memory, -1);
   options.allocator = memory.allocator;
-  options.io = hfm__memory_io(&files);
+  options.io = one_file_io(&served, name, b->data, b->size);
   options.io.map = NULL; /* so that what is read counts, too */
   options.limits.max_structure_bytes = limit;
   options.limits.max_config_bytes = (uint64_t)1 << 30;
@@ -57,7 +56,7 @@ static int32_t judge_file(const char *name, const bytes *b, uint64_t limit, hfm_
   if (!CHECK(memory.peak_bytes <= (int64_t)most))
     printf("    %s: %d bytes for a file of %d\n", name, (int)memory.peak_bytes, (int)b->size);
   CHECK(failing_alloc_clean(&memory));
-  if (!hfm__ends_with(name, ".json")) { /* the same with what the caller gets of it, metadata included */
+  if (!ends_with(name, ".json")) { /* the same with what the caller gets of it, metadata included */
     hfm_contents *contents = NULL;
     hfm_error other;
     failing_alloc_begin(&memory, -1);
@@ -68,7 +67,7 @@ static int32_t judge_file(const char *name, const bytes *b, uint64_t limit, hfm_
     hfm_contents_free(contents);
     CHECK(failing_alloc_clean(&memory));
   }
-  if (result == HFM_OK && hfm__ends_with(name, "config.json")) { /* what is only read above becomes a document */
+  if (result == HFM_OK && ends_with(name, "config.json")) { /* what is only read above becomes a document */
     hfm_config *config = NULL;
     failing_alloc_begin(&memory, -1);
     options.allocator = memory.allocator;
@@ -111,7 +110,7 @@ static void test_pickles(void) {
   bytes b;
   hfm_error error;
   if (!begin(&b, 7 * MIB)) return;
-  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(cases); i++) {
     int32_t item;
     b.size = 0;
     add(&b, "\x80\2]", 3);

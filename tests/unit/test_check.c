@@ -1,8 +1,9 @@
 /* hfm_check_file: one file, judged by the rules that its name says. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #include "check.h"
+#include "memory_io.h"
+#include <stdlib.h>
 #include <time.h>
 
 typedef struct check_case {
@@ -14,7 +15,7 @@ typedef struct check_case {
 static int32_t verdict(const char *name, const void *bytes, size_t size, const hfm_memory_file *other,
                        hfm_limits limits, hfm_error *error) {
   hfm_memory_file list[2];
-  hfm__memory_files files;
+  memory_files files;
   hfm_options options;
   memset(list, 0, sizeof list);
   list[0].name = name;
@@ -24,7 +25,7 @@ static int32_t verdict(const char *name, const void *bytes, size_t size, const h
   files.files = list;
   files.count = other ? 2 : 1;
   memset(&options, 0, sizeof options);
-  options.io = hfm__memory_io(&files);
+  options.io = memory_io(&files);
   options.limits = limits;
   return hfm_check_file(name, &options, error) == HFM_OK ? (int32_t)HFM_E_NONE : error->item;
 }
@@ -50,7 +51,7 @@ static void test_kinds(void) {
   };
   hfm_limits limits;
   memset(&limits, 0, sizeof limits);
-  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(cases); i++) {
     hfm_error error;
     if (!CHECK_INT(verdict(cases[i].name, cases[i].text, strlen(cases[i].text), NULL, limits, &error), cases[i].item))
       printf("    %s %s: %s\n", cases[i].name, cases[i].text, error.message);
@@ -80,7 +81,6 @@ static void test_configurations(void) {
       {"config.json", "{\"model_type\": \"none\", \"num_labels\": \"3\"}", HFM_E_CONFIG_TYPE},
       {"config.json", "{\"model_type\": 5}", HFM_E_CONFIG_TYPE},
       {"generation_config.json", "{\"num_labels\": \"3\", \"guidance_scale\": 1.5}", HFM_E_NONE},
-#if HFM__HAS_GENERATION
       {"generation_config.json", "{\"top_k\": \"50\"}", HFM_E_CONFIG_TYPE},
       {"m/generation_config.json", "{\"temperature\": -1.0}", HFM_E_CONFIG_RANGE},
       {"generation_config.json", "{\"eos_token_id\": [1, \"2\"]}", HFM_E_CONFIG_TYPE},
@@ -88,12 +88,11 @@ static void test_configurations(void) {
       {"generation_config.json", "{\"forced_eos_token_id\": 2, \"suppress_tokens\": [2]}", HFM_E_ARGUMENT_VALUE},
       {"generation_config.json", "{\"forced_eos_token_id\": 2, \"suppress_tokens\": [3], \"max_length\": 1}",
        HFM_E_NONE},
-#endif
   };
 #undef BERT
   hfm_limits limits;
   memset(&limits, 0, sizeof limits);
-  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(cases); i++) {
     hfm_error error;
     if (!CHECK_INT(verdict(cases[i].name, cases[i].text, strlen(cases[i].text), NULL, limits, &error), cases[i].item))
       printf("    %s: %s\n", cases[i].text, error.message);
@@ -152,7 +151,7 @@ static void test_index(void) {
   hfm_error error;
   memset(&limits, 0, sizeof limits);
   memcpy(bytes + 8, header, sizeof header - 1);
-  for (size_t i = 0; i < HFM__COUNT(names); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(names); i++) {
     hfm_memory_file shard;
     memset(&shard, 0, sizeof shard);
     shard.name = names[i][1];

@@ -1,7 +1,6 @@
 /* Values of a configuration that have another type than Transformers' class expects: refused by name, never taken for
    false or for a default (C1, C3, C4); what Python takes for a yes or no is taken, too. And rule C1's numbers, which
    must agree with each other before they are compared with the files. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #include "check.h"
@@ -73,7 +72,7 @@ static void test_flags(void) {
       {DIR("bloom_base"), "slow_but_exact", "true", HFM_E_NONE, NULL},
       {DIR("phi_norms"), "qk_layernorm", "\"yes\"", HFM_E_CONFIG_TYPE, "found 'yes'"},
   };
-  check_cases(cases, HFM__COUNT(cases));
+  check_cases(cases, CHECK_COUNT(cases));
 }
 
 /* C4: names; the classes of `architectures`; labels. */
@@ -107,7 +106,7 @@ static void test_names_and_labels(void) {
        HFM_E_CONFIG_VALUE, "'bitsandbytes'"}, /* B1 */
       {DIR("bert_base"), "quantization_config", "true", HFM_E_CONFIG_VALUE, "quantised"},
   };
-  check_cases(cases, HFM__COUNT(cases));
+  check_cases(cases, CHECK_COUNT(cases));
 }
 
 /* C1: integers in range that fit each other. C3: floats that are finite and positive. J6: no 4.0, "4", 1e999. */
@@ -215,7 +214,7 @@ static void test_numbers(void) {
   hfm_model *model = NULL;
   hfm_options options;
   hfm_error error;
-  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(cases); i++) {
     memset(&error, 0, sizeof error);
     if (!CHECK_INT(verdict(&cases[i], &error), cases[i].item))
       printf("    %s: %s = %s: %s\n", cases[i].dir, cases[i].key, cases[i].json, error.message);
@@ -248,7 +247,7 @@ static void test_numbers(void) {
 static void test_roberta_without_padding(void) {
   static const int64_t ids[] = {5, 6, 7}, positions[] = {4, 2, 3};
   static const char *const values[] = {"null", "-3"};
-  for (size_t i = 0; i < HFM__COUNT(values); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(values); i++) {
     hfm_options options;
     hfm_config *config = NULL;
     hfm_model *model = NULL;
@@ -292,7 +291,7 @@ static void test_inert(void) {
       {DIR("bert_base"), "transformers_weights", "\"/etc/passwd.safetensors\"", HFM_E_CONFIG_VALUE, "inside the"},
       {DIR("bert_base"), "transformers_weights", "\"config.json\"", HFM_E_CONFIG_VALUE, ".safetensors file"},
   };
-  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(cases); i++) {
     hfm_error error;
     if (!CHECK_INT(verdict(&cases[i], &error), cases[i].item)) printf("    %s: %s\n", cases[i].key, error.message);
     if (cases[i].part) CHECK_CONTAINS(error.message, cases[i].part);
@@ -334,7 +333,7 @@ static void test_setters_of_lists(void) {
             "{\n  \"image_mean\": [\n    0.25,\n    {\n      \"deep\": [\n        false\n      ]\n    },\n"
             "    {\n      \"y\": \"new\"\n    }\n  ],\n  \"n\": {\n    \"made\": {\n      \"here\": 1\n    }\n  },\n"
             "  \"t\": \"text\"\n}\n");
-  for (size_t i = 0; i < HFM__COUNT(refused); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(refused); i++) {
     CHECK_INT(hfm_config_set_int(c, refused[i].key, 1, &error), HFM_ERROR_ARGUMENT);
     CHECK_STR(error.what, refused[i].key);
     CHECK_CONTAINS(error.message, refused[i].part);

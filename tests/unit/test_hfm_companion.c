@@ -1,7 +1,6 @@
 /* tools/hfm_companion.h: which characters a terminal may see, and that only regular files of bounded size are read. */
 #include "posix.h"
 
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include "tools/hfm_companion.h"
 #include "check.h"

@@ -2,7 +2,6 @@
    files ask for is bounded, and what they say wrongly is an error that names them. */
 #include "posix.h"
 
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
 #include "tools/hfm_tensors.h"

@@ -1,5 +1,4 @@
 /* tools/hfm_tensors.h: the bytes that the safetensors package writes, and what must not be read. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #define HFM_TENSORS_IMPLEMENTATION
 #include "tools/hfm_tensors.h"

@@ -1,9 +1,11 @@
 /* Newly initialised weights: each initialiser's mean and deviation, as Transformers 5.23.0's _init_weights gives them,
    and what the values depend on: the seed and the name, nothing else. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #include "check.h"
+#include "tensors.h"
+
+#include <math.h>
 
 static hfm_model *random_model(const char *json, hfm_task task, uint64_t seed) {
   hfm_options options;
@@ -37,7 +39,7 @@ static hfm_tensor tensor_named(const hfm_model *model, const char *name) {
 /* Within five deviations of what a sample of that size says. */
 static void check_moments(const hfm_tensor *t, const char *name, double deviation, double largest) {
   const float *x = (const float *)t->data;
-  const int64_t n = hfm__elements(t->shape, t->rank);
+  const int64_t n = elements_of(t);
   double sum = 0, squares = 0, most = 0;
   if (!CHECK(x != NULL && t->dtype == HFM_F32)) return;
   for (int64_t i = 0; i < n; i++) {
@@ -53,7 +55,7 @@ static void check_moments(const hfm_tensor *t, const char *name, double deviatio
 
 static void check_all(const hfm_tensor *t, const char *name, float value) {
   const float *x = (const float *)t->data;
-  const int64_t n = hfm__elements(t->shape, t->rank);
+  const int64_t n = elements_of(t);
   if (!CHECK(x != NULL && n > 0)) return;
   for (int64_t i = 0; i < n; i++)
     if (!CHECK(x[i] == value)) {
@@ -138,7 +140,7 @@ static void test_initialisers(void) {
       {IMAGE("deit", "0.05"), HFM_BASE, "embeddings.position_embeddings", 0, 0},
       {IMAGE("deit", "0.05"), HFM_BASE, "pooler.dense.weight", 0.05, 1},
   };
-  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(rows); i++) {
     hfm_model *model = random_model(rows[i].config, rows[i].task, 0);
     hfm_tensor t;
     if (!model) continue;
@@ -185,7 +187,7 @@ static void test_padding_row(void) {
 }
 
 static int same_values(const hfm_tensor *a, const hfm_tensor *b) {
-  return a->data && b->data && memcmp(a->data, b->data, (size_t)hfm__elements(a->shape, a->rank) * sizeof(float)) == 0;
+  return a->data && b->data && memcmp(a->data, b->data, (size_t)elements_of(a) * sizeof(float)) == 0;
 }
 
 static void test_seed(void) {
@@ -196,14 +198,14 @@ static void test_seed(void) {
       {"h.3.attn.c_attn.weight", "h.4.attn.c_attn.weight"},
       {"layers.0.attention.q_proj.weight", "layers.0.attention.k_proj.weight"},
       {"embeddings.position_embeddings", "embeddings.position_embeddings"}};
-  for (size_t c = 0; c < HFM__COUNT(configs); c++) {
+  for (size_t c = 0; c < CHECK_COUNT(configs); c++) {
     hfm_model *first = random_model(configs[c], HFM_BASE, seeds[0]);
     hfm_tensor a, b;
     if (!first) continue;
     a = tensor_named(first, names[c][0]);
     b = tensor_named(first, names[c][1]);
     CHECK_INT(same_values(&a, &b), strcmp(names[c][0], names[c][1]) == 0);
-    for (size_t i = 1; i < HFM__COUNT(seeds); i++) {
+    for (size_t i = 1; i < CHECK_COUNT(seeds); i++) {
       hfm_model *other = random_model(configs[c], HFM_BASE, seeds[i]);
       if (!other) continue;
       b = tensor_named(other, names[c][0]);

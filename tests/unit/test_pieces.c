@@ -1,9 +1,9 @@
 /* Parameters that files hold in pieces, the weights of experts: used where they lie, read one by one, or refused with
    what is wrong with them. */
-#define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
 #include "check.h"
+#include "tensors.h"
 
 #include <stdlib.h>
 
@@ -74,8 +74,8 @@ static double fingerprint(const hfm_model *model, size_t index, size_t *pieces) 
   int64_t at = 0;
   hfm_tensor piece;
   for (*pieces = 0; hfm_state_dict_piece(model, index, *pieces, &piece) == HFM_OK; ++*pieces)
-    for (int64_t i = 0; i < hfm__elements(piece.shape, piece.rank); i++, at++)
-      sum += hfm__element(piece.data, piece.dtype, i, HFM__BIG_ENDIAN) * (double)(at % 1009 + 1);
+    for (int64_t i = 0; i < elements_of(&piece); i++, at++)
+      sum += element_of(&piece, i) * (double)(at % 1009 + 1);
   return sum;
 }
 
@@ -87,8 +87,8 @@ static void test_in_place(void) {
   } rows[] = {{HFM_DTYPE_AUTO, 1}, {HFM_F16, 1}, {HFM_F32, 0}};
   double first = 0;
   open_fixture("mixtral_f16");
-  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
-    const int32_t in_place = rows[i].in_place && !HFM__BIG_ENDIAN;
+  for (size_t i = 0; i < CHECK_COUNT(rows); i++) {
+    const int32_t in_place = rows[i].in_place && is_little_endian();
     hfm_options options;
     hfm_model *model = NULL;
     hfm_named_tensor entry;
@@ -130,7 +130,7 @@ static void test_stacked(void) {
   stack = index_of(model, "model.layers.0.mlp.experts.down_proj");
   CHECK_INT(hfm_state_dict_piece(model, stack, 0, &piece), HFM_OK);
   CHECK_INT(piece.rank, 3);
-  CHECK_INT(is_inside(&piece), !HFM__BIG_ENDIAN);
+  CHECK_INT(is_inside(&piece), is_little_endian());
   (void)fingerprint(model, stack, &pieces);
   CHECK_INT((long)pieces, 1);
   hfm_model_free(model);
@@ -155,7 +155,7 @@ static void test_wrong(void) {
        "but it is also there as a whole, 'model.layers.0.mlp.experts.gate_up_proj'"},
       {"mixtral_fused", "model.layers.0.mlp.experts.gate_up_proj", "model.layers.0.mlp.experts.12.w1.weight",
        "has shape [3, 26, 20], but"}};
-  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+  for (size_t i = 0; i < CHECK_COUNT(rows); i++) {
     hfm_model *model = NULL;
     hfm_error error;
     open_fixture(rows[i].dir);

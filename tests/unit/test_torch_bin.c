@@ -4,7 +4,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
-#include "torch_archive.h"
+#include "torch_judge.h"
 
 /* ---- Real files ---- */
 

@@ -3,7 +3,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
-#include "torch_archive.h"
+#include "torch_judge.h"
 #include <time.h>
 
 /* P1: instructions that state dicts don't need. P10: protocols 2 to 5. */

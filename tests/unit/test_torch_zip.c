@@ -3,7 +3,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
-#include "torch_archive.h"
+#include "torch_judge.h"
 
 static void test_handmade(void) {
   archive a;

@@ -1,20 +1,11 @@
-/* torch_archive.h: .bin files made by hand, and what the reader says to them. After the implementation and check.h. */
+/* torch_archive.h: .bin files made by hand. Included after check.h. */
 #ifndef TORCH_ARCHIVE_H
 #define TORCH_ARCHIVE_H
 
-#include "failing_alloc.h"
-#include "find_tensor.h"
-#include "open_bytes.h"
+#include <stdint.h>
+#include <string.h>
 
 enum { ROOM = 8192 };
-
-CHECK_UNUSED static int32_t judge_bytes(const void *bytes, size_t size, hfm_error *error) {
-  source s;
-  hfm__checkpoint ckpt;
-  const int32_t item = open_bytes("x.bin", bytes, size, 0, NULL, &s, &ckpt, error);
-  if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
-  return item;
-}
 
 typedef struct part {
   const char *name;
@@ -98,28 +89,6 @@ CHECK_UNUSED static void make_zip(archive *a, const part *parts, size_t count, i
   put_end(a, count, zip64);
 }
 
-/* Verdict of a pickle of any size in an archive that holds nothing else; `memory` may be NULL. */
-CHECK_UNUSED static int32_t judge_large(const void *pickle, size_t size, const failing_alloc *memory,
-                                        hfm_error *error) {
-  const part parts[] = {{"m/data.pkl", NULL, 0}};
-  uint8_t *bytes = (uint8_t *)malloc(size + 512);
-  archive a;
-  source s;
-  hfm__checkpoint ckpt;
-  int32_t item;
-  if (!bytes) return HFM_E_OUT_OF_MEMORY;
-  make_zip(&a, parts, 1, 0);
-  poke(&a, a.central[0] + 20, size | (uint64_t)size << 32, 8);
-  poke(&a, a.end + 16, a.directory + size, 4);
-  memcpy(bytes, a.bytes, a.directory);
-  memcpy(bytes + a.directory, pickle, size);
-  memcpy(bytes + a.directory + size, a.bytes + a.directory, a.size - a.directory);
-  item = open_bytes("x.bin", bytes, a.size + size, 0, memory ? &memory->allocator : NULL, &s, &ckpt, error);
-  if (item == HFM_E_NONE) hfm__checkpoint_close(&ckpt);
-  free(bytes);
-  return item;
-}
-
 /* {"w": tensor of 4 bytes, [2, 2]} */
 #define REBUILD "ctorch._utils\n_rebuild_tensor_v2\n"
 CHECK_UNUSED static const char good_pickle[] = "\x80\2}X\1\0\0\0w" REBUILD
@@ -145,16 +114,9 @@ CHECK_UNUSED static void make_legacy(archive *a, const void *pickle, size_t size
   for (size_t i = 1; i <= bytes; i++) put(a, i, 1);
 }
 
-CHECK_UNUSED static int32_t judge(const archive *a, hfm_error *error) { return judge_bytes(a->bytes, a->size, error); }
-
-/* Verdict of a pickle in an otherwise good archive. */
-CHECK_UNUSED static int32_t judge_pickle(const void *pickle, size_t size, hfm_error *error) {
-  archive a;
-  make_archive(&a, pickle, size, 1);
-  return judge(&a, error);
-}
-
 /* ---- Pickles made by hand ---- */
+
+#define PICKLE(text) text, sizeof(text) - 1
 
 /* The pickle of {"w": one tensor}: the storage's persistent id, offset, size and stride. */
 #define ID(text) "(" text "tQ"
@@ -163,33 +125,5 @@ CHECK_UNUSED static int32_t judge_pickle(const void *pickle, size_t size, hfm_er
 #define UNTYPED(numel) ID("U\7storagectorch.storage\nUntypedStorage\nU\1" "0U\3cpu" numel)
 #define V3_ARGS(id, args, dtype) \
   "\x80\2}U\1wctorch._utils\n_rebuild_tensor_v3\n(" id args "\x89}ctorch\n" dtype "\ntRs."
-
-/* All that strides reach lies in the file. */
-CHECK_UNUSED static void check_inside(const hfm__checkpoint *ckpt, size_t size) {
-  for (size_t i = 0; i < ckpt->count; i++) {
-    const hfm__file_tensor *t = &ckpt->tensors[i];
-    const uint64_t itemsize = (uint64_t)hfm_dtype_bits(t->dtype) / 8;
-    uint64_t last = 0;
-    if (t->bytes == 0) continue;
-    for (int32_t d = 0; d < t->rank; d++) last += (uint64_t)(t->shape[d] - 1) * (uint64_t)stride_of(t, d);
-    CHECK(t->offset <= size && (last + 1) * itemsize <= size - t->offset);
-  }
-}
-
-#define PICKLE(text) text, sizeof(text) - 1
-typedef struct pickle_case {
-  const char *rule;
-  const char *pickle;
-  size_t size;
-  int32_t item;
-} pickle_case;
-
-CHECK_UNUSED static void check_pickles(const pickle_case *cases, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    hfm_error error;
-    if (!CHECK_INT(judge_pickle(cases[i].pickle, cases[i].size, &error), cases[i].item))
-      printf("    %s: %s\n", cases[i].rule, error.message);
-  }
-}
 
 #endif
