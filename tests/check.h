@@ -39,9 +39,10 @@ static struct {
 
 enum { CHECK_MAX_PRINTED_PER_TEST = 20 };
 
-/* Every so many of the 256 values that a byte can have are tried where all are too many: under an emulator. */
-#ifndef CHECK_BYTE_STEP
-#define CHECK_BYTE_STEP 1
+/* Above 1 where programs run slowly, under an emulator or with sanitizers: of what is the same thousands of times, as the
+   256 values that a byte can have, only every so many are tried, and what tests the tests is left out. */
+#ifndef CHECK_STEP
+#define CHECK_STEP 1
 #endif
 
 /* 1 while this failure should still be printed. */
@@ -54,6 +55,12 @@ CHECK_UNUSED static int check_failed(const char *file, int line) {
   printf("%s:%d: ", file, line);
   if (check_state.test) printf("%s: ", check_state.test);
   return 1;
+}
+
+/* For sweeps over combinations: 1 for each of them; for every fifth where CHECK_STEP is above 1. */
+CHECK_UNUSED static int check_turn(void) {
+  static unsigned combinations;
+  return CHECK_STEP == 1 || combinations++ % 5 == 0;
 }
 
 /* Each check_* returns 1 if it held, so that a caller can say more or leave: if (!CHECK(p)) return; */

@@ -11,16 +11,21 @@ first_of() { # COMMAND...: the first that is there
   done
 }
 
-# RUNNER is what runs the programs: an emulator, or env where the machine does.
+# RUNNER is what runs the programs: an emulator, or env where the machine does. As in run.sh, what does not define
+# HFMODEL_IMPLEMENTATION is linked with one object of it.
 suite() { # WHAT RUNNER COMPILER FLAGS...
   what=$1 runner=$2
   shift 2
+  printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/hfmodel.c"
+  check "$what: the library builds" "$@" -std=c99 -I. -c -o "$work/hfmodel.o" "$work/hfmodel.c"
   for source in tests/compile/cut.c tests/unit/test_*.c tests/api/test_large.c tests/kernels/test_*.c \
     tests/models/test_*.c; do
     [ -f "$source" ] || continue
     name=$(basename "$source" .c)
-    if check "$what: $name builds" "$@" -std=c99 -DHFMODEL_STATIC -DCHECK_BYTE_STEP=37 -I. -Itests -Itools \
-      -o "$work/$name" "$source" -pthread -lm; then
+    if grep -q '^#define HFMODEL_IMPLEMENTATION' "$source"; then private=-DHFMODEL_STATIC
+    else private=$work/hfmodel.o; fi
+    if check "$what: $name builds" "$@" -std=c99 -DCHECK_STEP=37 -I. -Itests -Itools -o "$work/$name" "$source" \
+      "$private" -pthread -lm; then
       check "$what: $name runs" "$runner" "$work/$name"
     fi
   done

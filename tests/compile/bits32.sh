@@ -7,8 +7,8 @@ if [ -n "$m32" ]; then
   # shellcheck disable=SC2086
   suite "32 bits" env $CC -O1 $m32 -msse2 -mfpmath=sse -D_FILE_OFFSET_BITS=64
   # shellcheck disable=SC2086
-  check "32-bit offsets: test_large builds" $CC -O1 $m32 -std=c99 -DHFMODEL_STATIC -I. -Itests -o "$work/offsets" \
-    tests/api/test_large.c -pthread -lm
+  check "32-bit offsets: test_large builds" $CC -O1 $m32 -std=c99 -I. -Itests -o "$work/offsets" \
+    tests/api/test_large.c "$work/hfmodel.c" -pthread -lm
   check "32-bit offsets: test_large runs" "$work/offsets"
 else
   skip "$CC -m32 does not work here (no 32-bit C library)"

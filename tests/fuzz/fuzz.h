@@ -1,23 +1,26 @@
 /* fuzz.h: what the fuzz targets share. A target is built in two ways:
    - by run.sh, alone, with clang and libFuzzer (or AFL++): FUZZ_TARGET(name) becomes LLVMFuzzerTestOneInput, and
      FUZZ_MUTATOR(name) LLVMFuzzerCustomMutator
-   - by test_replay.c, all together, with any compiler: fuzz_name(data, size) is called on the seeds and on
+   - by test_replay*.c, several together, with any compiler: fuzz_name(data, size) is called on the seeds and on
      thousands of their mutations, the same ones in each run
+   A target of the public API is linked with the library; one that looks at private names defines
+   HFMODEL_IMPLEMENTATION first.
 
    The invariant that every target checks: a call either succeeds, and everything that it returned can be read from end
    to end; or it fails with a code, an item and a message. Never more memory than the cap, and nothing left over. */
 #ifndef FUZZ_H
 #define FUZZ_H
 
-
-#ifndef HFMODEL_IMPLEMENTATION
-#define HFMODEL_IMPLEMENTATION
-#endif
 #include "hfmodel.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FUZZ_COUNT(array) (sizeof(array) / sizeof(array)[0])
+#define FUZZ_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define FUZZ_MAX(a, b) ((a) > (b) ? (a) : (b))
 
 #ifdef FUZZ_REPLAY
 #define FUZZ_TARGET(name) static int fuzz_##name(const uint8_t *data, size_t size)

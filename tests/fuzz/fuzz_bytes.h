@@ -19,7 +19,7 @@ static uint64_t fuzz_take(fuzz_bytes *b, int width) {
 /* Up to `size` bytes as they are; *taken: how many there were. */
 static const uint8_t *fuzz_take_bytes(fuzz_bytes *b, size_t size, size_t *taken) {
   const uint8_t *bytes = b->data + b->pos;
-  *taken = HFM__MIN(size, b->size - b->pos);
+  *taken = FUZZ_MIN(size, b->size - b->pos);
   b->pos += *taken;
   return bytes;
 }

@@ -23,19 +23,19 @@ static void fuzz_crop(fuzz_bytes *b, hfm_session *session) {
 static void fuzz_reorder(fuzz_bytes *b, hfm_session *session) {
   int64_t rows[8];
   hfm_error error;
-  const int64_t count = (int64_t)fuzz_take(b, 1) % 10 - 1, held = HFM__MAX(hfm_cache_batch(session), 1);
-  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+  const int64_t count = (int64_t)fuzz_take(b, 1) % 10 - 1, held = FUZZ_MAX(hfm_cache_batch(session), 1);
+  for (size_t i = 0; i < FUZZ_COUNT(rows); i++) {
     const uint8_t row = (uint8_t)fuzz_take(b, 1);
     rows[i] = row < 250 ? row % held : (int8_t)row;
   }
-  fuzz_reason(hfm_cache_reorder(session, rows, HFM__MIN(count, (int64_t)HFM__COUNT(rows)), &error), &error);
+  fuzz_reason(hfm_cache_reorder(session, rows, FUZZ_MIN(count, (int64_t)FUZZ_COUNT(rows)), &error), &error);
 }
 
 /* What the cache is as bytes comes back as it was; other bytes, in place of some or all of these, are taken or not.
    Returns 1 if numbers may be in it now that no model computed. */
 static int fuzz_reload(fuzz_bytes *b, hfm_session *session) {
   enum { HEADER = 56 };
-  const uint64_t saved = hfm_cache_size(session), size = HFM__MAX(saved, (uint64_t)HEADER);
+  const uint64_t saved = hfm_cache_size(session), size = FUZZ_MAX(saved, (uint64_t)HEADER);
   uint8_t *bytes = (uint8_t *)calloc(1, (size_t)size), *again = (uint8_t *)malloc((size_t)size);
   const int64_t length = hfm_cache_length(session), batch = hfm_cache_batch(session);
   hfm_error error;

@@ -51,7 +51,7 @@ static hfm_result fuzz_io_read(void *ctx, void *handle, uint64_t offset, void *d
   const fuzz_file *file = (const fuzz_file *)handle;
   const size_t end = file->end - file->begin;
   if (fuzz_io_fails(d)) return HFM_ERROR_IO;
-  *got = offset < end ? HFM__MIN(size, end - (size_t)offset) : 0;
+  *got = offset < end ? FUZZ_MIN(size, end - (size_t)offset) : 0;
   if (d->flags & FUZZ_IO_SHORT && *got > 1) *got = 1 + *got / 2;
   if (*got) memcpy(dst, d->bytes[file - d->files] + offset, *got);
   return HFM_OK;
@@ -81,7 +81,7 @@ static uint64_t fuzz_serve(fuzz_served *d, const fuzz_file *files, size_t count,
     if (strcmp(files[d->count].name, "options") != 0 || size < 8) continue;
     d->flags = copy[0];
     d->fail_at = copy[1];
-    choice = hfm__le64(copy) >> 16;
+    choice = fuzz_le64(copy) >> 16;
   }
   return choice;
 }
@@ -126,10 +126,15 @@ FUZZ_TARGET(directory) {
   return 0;
 }
 
+static int fuzz_ends_with(const char *text, const char *end) {
+  const size_t n = strlen(text), m = strlen(end);
+  return n >= m && strcmp(text + n - m, end) == 0;
+}
+
 static void fuzz_mutate_by_name(fuzz_edit *file, const char *name) {
-  if (hfm__ends_with(name, ".index.json")) (void)fuzz_mutate_json(file, 0, file->size, &fuzz_index_words);
-  else if (hfm__ends_with(name, ".json")) (void)fuzz_mutate_json(file, 0, file->size, &fuzz_config_words);
-  else if (hfm__ends_with(name, ".safetensors")) fuzz_mutate_safetensors(file);
+  if (fuzz_ends_with(name, ".index.json")) (void)fuzz_mutate_json(file, 0, file->size, &fuzz_index_words);
+  else if (fuzz_ends_with(name, ".json")) (void)fuzz_mutate_json(file, 0, file->size, &fuzz_config_words);
+  else if (fuzz_ends_with(name, ".safetensors")) fuzz_mutate_safetensors(file);
   else if (file->size > 8 && file->data[0] == 0x80 && fuzz_below(file, 8))
     fuzz_mutate_pickle(file, sizeof fuzz_legacy_head - 1, 2);
   else (void)fuzz_mutate_range(file, 0, file->size);

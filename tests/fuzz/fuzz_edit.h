@@ -19,6 +19,13 @@ typedef struct fuzz_edit {
   uint64_t state;
 } fuzz_edit;
 
+/* The 8 bytes of a length. */
+static uint64_t fuzz_le64(const uint8_t *bytes) {
+  uint64_t value = 0;
+  for (int32_t i = 8; i-- > 0;) value = value << 8 | bytes[i];
+  return value;
+}
+
 static fuzz_edit fuzz_edit_begin(uint8_t *data, size_t size, size_t room, unsigned int seed) {
   fuzz_edit e;
   e.data = data;

@@ -14,7 +14,7 @@ typedef struct fuzz_file {
 
 /* The file whose line begins at *pos, which moves behind it. 0 at the end, or where the line says nothing. */
 static int fuzz_file_next(const uint8_t *data, size_t size, size_t *pos, fuzz_file *file) {
-  const size_t reach = HFM__MIN(size - *pos, (size_t)FUZZ_FILE_NAME + 12);
+  const size_t reach = FUZZ_MIN(size - *pos, (size_t)FUZZ_FILE_NAME + 12);
   const uint8_t *newline = reach ? (const uint8_t *)memchr(data + *pos, '\n', reach) : NULL;
   const size_t line_end = newline ? (size_t)(newline - data) : 0;
   size_t length = 0, bytes = 0;
@@ -28,7 +28,7 @@ static int fuzz_file_next(const uint8_t *data, size_t size, size_t *pos, fuzz_fi
   file->name[length] = 0;
   file->line = *pos;
   file->begin = line_end + 1;
-  file->end = file->begin + HFM__MIN(bytes, size - file->begin); /* beyond the end: what is left */
+  file->end = file->begin + FUZZ_MIN(bytes, size - file->begin); /* beyond the end: what is left */
   *pos = file->end;
   return 1;
 }

@@ -24,7 +24,7 @@ static int64_t fuzz_dimension(fuzz_bytes *b, int64_t usual) {
 
 /* Elements that mean something in any integer type, or bytes as they come. */
 static void fuzz_fill(fuzz_calls *c, hfm_tensor *tensor, uint8_t *data, size_t size, int raw) {
-  const size_t width = HFM__MAX((size_t)hfm_dtype_bits(tensor->dtype) / 8, (size_t)1);
+  const size_t width = FUZZ_MAX((size_t)hfm_dtype_bits(tensor->dtype) / 8, (size_t)1);
   const int is_float = tensor->dtype == HFM_F32;
   for (size_t i = 0; i + width <= size; i += width) {
     const uint8_t byte = (uint8_t)fuzz_take(&c->bytes, 1);
@@ -48,7 +48,7 @@ static hfm_tensor fuzz_tensor(fuzz_calls *c, hfm_dtype dtype, int32_t rank, cons
   for (int32_t d = 0; d < HFM_MAX_RANK; d++) tensor.shape[d] = d < rank ? shape[d] : 1;
   for (int32_t d = 0; how & 0x20 && d < rank; d++) tensor.shape[d] = fuzz_dimension(&c->bytes, tensor.shape[d]);
   if (tensor.rank >= 0 && tensor.rank <= HFM_MAX_RANK) {
-    bytes = (uint64_t)HFM__MAX(hfm_dtype_bits(tensor.dtype), 8) / 8;
+    bytes = (uint64_t)FUZZ_MAX(hfm_dtype_bits(tensor.dtype), 8) / 8;
     for (int32_t d = 0; d < tensor.rank; d++)
       if (tensor.shape[d] < 1 || tensor.shape[d] > INT32_MAX) bytes = 0;
     for (int32_t d = 0; d < tensor.rank; d++) {

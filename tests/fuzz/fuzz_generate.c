@@ -23,6 +23,7 @@ typedef struct fuzz_generation {
   float score;     /* what the caller's processor puts in the place of one */
   int64_t stop_at; /* a text's length */
   int64_t streamed;
+  double file_max_time; /* what generation_config.json says */
 } fuzz_generation;
 
 /* ---- The call's options ---- */
@@ -51,7 +52,7 @@ static hfm_token_ids fuzz_ids(fuzz_generation *g) {
   hfm_token_ids ids = {NULL, 0};
   if (choice < 170) return ids;
   ids.count = choice < 245 ? choice % 4 : choice % 2 ? -1 : -2;
-  ids.data = g->lists[g->list_count++ % HFM__COUNT(g->lists)];
+  ids.data = g->lists[g->list_count++ % FUZZ_COUNT(g->lists)];
   for (int64_t i = 0; i < ids.count; i++) ((int64_t *)(uintptr_t)ids.data)[i] = fuzz_any_id(&g->bytes);
   return ids;
 }
@@ -97,7 +98,7 @@ static void fuzz_callbacks(fuzz_generation *g) {
   if (which / 64 == 1) c->streamer.put = fuzz_put;
   g->score = value < 240 ? scores[value % 5] : value < 248 ? -HUGE_VALF : value % 2 ? HUGE_VALF : (float)nan("");
   g->allowed_count = value < 250 ? value % 3 + 1 : value - 253;
-  for (size_t i = 0; i < HFM__COUNT(g->allowed); i++)
+  for (size_t i = 0; i < FUZZ_COUNT(g->allowed); i++)
     g->allowed[i] = which / 8 % 8 == 1 ? fuzz_any_id(b) : 0;
 }
 
@@ -219,7 +220,7 @@ static uint64_t fuzz_generate_in_slices(fuzz_generation *g, int64_t vocab_size, 
     result = hfm_generation_next(generation, 0, &done, &error);
     FUZZ_REQUIRE(!crops || result != HFM_OK, "a generation goes on behind another's call");
   }
-  if (!done || generation->options.max_time > 0) hash = 0;
+  if (!done || g->config.max_time > 0 || g->file_max_time > 0) hash = 0;
   hfm_generation_free(generation);
   return hash;
 }
@@ -274,6 +275,7 @@ FUZZ_TARGET(generate) {
   hfm_memory_file files[3];
   hfm_options options;
   hfm_session_options session_options;
+  hfm_config *said = NULL;
   hfm_model *model = NULL;
   hfm_error error;
   hfm_result result;
@@ -281,8 +283,8 @@ FUZZ_TARGET(generate) {
   memset(&g, 0, sizeof g);
   memset(&session_options, 0, sizeof session_options);
   g.bytes.data = data;
-  g.bytes.size = HFM__MIN(size, (size_t)FUZZ_RECIPE);
-  bytes = fuzz_tiny_files(decoders[fuzz_take(&g.bytes, 1) % HFM__COUNT(decoders)], files);
+  g.bytes.size = FUZZ_MIN(size, (size_t)FUZZ_RECIPE);
+  bytes = fuzz_tiny_files(decoders[fuzz_take(&g.bytes, 1) % FUZZ_COUNT(decoders)], files);
   files[2].name = "generation_config.json";
   files[2].data = data + g.bytes.size;
   files[2].size = size - g.bytes.size;
@@ -298,6 +300,9 @@ FUZZ_TARGET(generate) {
     g.encodes = hfm_config_get_bool(hfm_model_config(model), "is_encoder_decoder", 0);
     result = hfm_session_create(model, &session_options, &g.session, &error);
     fuzz_verdict(result, &error, g.session);
+    if (hfm_config_parse((const char *)files[2].data, files[2].size, NULL, &said, &error) == HFM_OK)
+      g.file_max_time = hfm_config_get_float(said, "max_time", 0);
+    hfm_config_free(said);
   }
   for (int32_t calls = 0; g.session && calls < FUZZ_GENERATIONS && g.bytes.pos < g.bytes.size; calls++) {
     const uint8_t between = (uint8_t)fuzz_take(&g.bytes, 1);

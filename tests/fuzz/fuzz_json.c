@@ -1,4 +1,5 @@
 /* The bytes are a JSON text: read strictly and as Python reads it, edited, written, and read again. */
+#define HFMODEL_IMPLEMENTATION
 #include "fuzz_words.h"
 
 static size_t fuzz_json_write(const hfm__json *doc, char *out, size_t room) {

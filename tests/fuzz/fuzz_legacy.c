@@ -1,5 +1,6 @@
 /* The bytes are a legacy stream, which is changed instruction by instruction; mostly not in its first three pickles,
    which are the same in every file. */
+#define HFMODEL_IMPLEMENTATION
 #include "fuzz_weights.h"
 #include "mutate_pickle.h"
 
@@ -46,7 +47,7 @@ static void fuzz_legacy_write(fuzz_edit *e) {
     fuzz_append_text(e, "\x86\x89}tRs");
   }
   fuzz_append_text(e, tensors > 1 ? ".\x80\2]U\1" "0aU\1" "1a." : ".\x80\2]U\1" "0a.");
-  for (size_t s = 0; s < HFM__MIN(tensors, (size_t)2); s++) {
+  for (size_t s = 0; s < FUZZ_MIN(tensors, (size_t)2); s++) {
     fuzz_append_number(e, numel[s], 8);
     for (size_t i = 0; i < numel[s] * types[type[s]].size; i++) fuzz_append_number(e, i, 1);
   }

@@ -35,12 +35,12 @@ static size_t fuzz_read_outputs(const hfm_outputs *outputs) {
 static void fuzz_read_texts(const hfm_model *model) {
   char text[256];
   size_t length = hfm_print(model, text, sizeof text);
-  FUZZ_REQUIRE(strlen(text) == HFM__MIN(length, sizeof text - 1), "print");
+  FUZZ_REQUIRE(strlen(text) == FUZZ_MIN(length, sizeof text - 1), "print");
   length = hfm_load_report_text(model, "x", 1, text, sizeof text);
-  FUZZ_REQUIRE(strlen(text) == HFM__MIN(length, sizeof text - 1), "load report");
+  FUZZ_REQUIRE(strlen(text) == FUZZ_MIN(length, sizeof text - 1), "load report");
   for (size_t i = 0; i < hfm_load_report_size(model); i++)
     FUZZ_REQUIRE(hfm_load_report_at(model, i)->key != NULL, "an entry of the load report without a key");
-  for (int64_t i = 0; i < HFM__MIN(hfm_num_labels(model), 1000); i++)
+  for (int64_t i = 0; i < FUZZ_MIN(hfm_num_labels(model), 1000); i++)
     FUZZ_REQUIRE(hfm_label(model, i) != NULL || hfm_num_labels(model) > 1 << 20, "a label is missing");
   FUZZ_REQUIRE(hfm_num_parameters(model, 0, 0) >= 0 && hfm_memory_footprint(model, 1) >= 0, "counts");
 }
@@ -60,7 +60,7 @@ static void fuzz_run_model(hfm_model *model) {
   memset(&session_options, 0, sizeof session_options);
   session_options.threads = 1;
   if (channels > 0) {
-    const int64_t shape[4] = {1, HFM__MIN(channels, 3), HFM__MIN(size, 32), HFM__MIN(size, 32)};
+    const int64_t shape[4] = {1, FUZZ_MIN(channels, 3), FUZZ_MIN(size, 32), FUZZ_MIN(size, 32)};
     inputs.pixel_values = hfm_tensor_f32(pixels, 4, shape);
   } else {
     inputs.input_ids = hfm_tensor_i64(ids, 1, 3);

@@ -1,4 +1,4 @@
-/* fuzz_weights.h: a weights file by itself, without a model around it. */
+/* fuzz_weights.h: a weights file by itself, without a model around it. After the implementation. */
 #ifndef FUZZ_WEIGHTS_H
 #define FUZZ_WEIGHTS_H
 

@@ -107,7 +107,7 @@ static void fuzz_mutate_operand(fuzz_edit *e, size_t at, size_t size) {
     uint8_t bytes[8];
     const size_t first = e->data[at] == 0x8a && size > 2 ? 2 : 1;
     fuzz_put_number(bytes, FUZZ_PICK(e, limits), 8);
-    memcpy(e->data + at + first, bytes, HFM__MIN(size - first, (size_t)8));
+    memcpy(e->data + at + first, bytes, FUZZ_MIN(size - first, (size_t)8));
   } else {
     e->data[at + 1 + fuzz_below(e, size - 1)] += (uint8_t)(fuzz_below(e, 2) ? 1 : fuzz_below(e, 256));
   }
@@ -118,7 +118,7 @@ static void fuzz_mutate_pickle(fuzz_edit *e, size_t begin, size_t stops) {
   static size_t at[FUZZ_OPS + 1];
   const size_t count = fuzz_ops(e, begin, stops, at);
   const size_t i = count ? fuzz_below(e, count) : 0, j = i + 1 + fuzz_below(e, 4);
-  const size_t from = count ? at[i] : begin, to = count ? at[HFM__MIN(j, count)] : begin;
+  const size_t from = count ? at[i] : begin, to = count ? at[FUZZ_MIN(j, count)] : begin;
   const size_t next = count ? at[i + 1] : begin, other = count ? at[fuzz_below(e, count)] : begin;
   const fuzz_piece *piece = &FUZZ_PICK(e, fuzz_pieces);
   if (begin > e->size) return;

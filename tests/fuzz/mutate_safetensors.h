@@ -43,7 +43,7 @@ static void fuzz_write_safetensors(fuzz_edit *e) {
 static void fuzz_mutate_safetensors(fuzz_edit *e) {
   uint64_t header = 0;
   size_t end;
-  if (e->size >= 8) header = hfm__le64(e->data);
+  if (e->size >= 8) header = fuzz_le64(e->data);
   if (e->room > 2048 && (e->size < 10 || fuzz_below(e, 32) == 0)) {
     fuzz_write_safetensors(e);
     return;

@@ -17,12 +17,28 @@ coverage=-fno-sanitize-coverage=trace-cmp,trace-div,trace-gep
 # Without the stacks of allocations, which a report hardly needs, allocating is cheap.
 export ASAN_OPTIONS="${ASAN_OPTIONS:-malloc_context_size=0:quarantine_size_mb=16:allocator_may_return_null=1}"
 mkdir -p "$FUZZ_DIR"
+is_stale() { # WHAT FILES...: there is none, or one of the files is newer
+  made=$1
+  shift
+  [ ! -e "$made" ] || [ -n "$(find "$@" -name '*.[ch]' -newer "$made")" ]
+}
+compile() { # ARGUMENTS...
+  # shellcheck disable=SC2086
+  $CLANG -std=c99 $FUZZ_OPTIMIZE -g $FUZZ_SANITIZE $coverage -I. "$@"
+}
+# What most targets are linked with; the others look at private names, and compile what they reach.
+library=$FUZZ_DIR/hfmodel.o
+printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$FUZZ_DIR/hfmodel.c"
+
 for target in ${*:-$all_targets}; do
-  corpus=$FUZZ_DIR/corpus_$target program=$FUZZ_DIR/fuzz_$target
-  if [ ! -x "$program" ] || [ -n "$(find hfmodel.h tests/fuzz -name '*.[ch]' -newer "$program")" ]; then
-    # shellcheck disable=SC2086
-    $CLANG -std=c99 $FUZZ_OPTIMIZE -g $FUZZ_SANITIZE $coverage -DHFMODEL_STATIC -I. -o "$program" \
-      "tests/fuzz/fuzz_$target.c" -pthread -lm || exit 1
+  corpus=$FUZZ_DIR/corpus_$target program=$FUZZ_DIR/fuzz_$target source=tests/fuzz/fuzz_$target.c
+  if is_stale "$program" hfmodel.h tests/fuzz tests/*.h; then
+    if grep -q '^#define HFMODEL_IMPLEMENTATION' "$source"; then
+      compile -DHFMODEL_STATIC -o "$program" "$source" -pthread -lm || exit 1
+    else
+      if is_stale "$library" hfmodel.h; then compile -c -o "$library" "$FUZZ_DIR/hfmodel.c" || exit 1; fi
+      compile -o "$program" "$source" "$library" -pthread -lm || exit 1
+    fi
   fi
   [ -z "$FUZZ_BUILD_ONLY" ] || continue
   plant "$target" "$corpus"

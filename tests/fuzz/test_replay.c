@@ -1,12 +1,6 @@
-/* The fuzz targets without a fuzzer: the committed corpus, and seeds with thousands of their mutations, the same ones
-   in each run. A broken invariant aborts and names the seed and the number of the mutation. FUZZ_ROUNDS in the
-   environment makes it longer. */
+/* The fuzz targets of files, replayed: see replay.h. */
 #define FUZZ_REPLAY
-#include "fuzz_binding.c"
-#include "fuzz_config.c"
-#include "fuzz_directory.c"
-#include "fuzz_forward.c"
-#include "fuzz_generate.c"
+#define HFMODEL_IMPLEMENTATION
 #include "fuzz_gguf.c"
 #include "fuzz_index.c"
 #include "fuzz_json.c"
@@ -16,116 +10,17 @@
 #include "fuzz_torch_bin.c"
 #include "fuzz_zip.c"
 #include "check.h"
-
-typedef int (*fuzz_target)(const uint8_t *data, size_t size);
-typedef size_t (*fuzz_mutator)(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
-
-static uint64_t random_state;
-static uint32_t random_below(uint32_t n) {
-  random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-  return (uint32_t)((random_state >> 33) % n);
-}
-
-static uint8_t *read_seed(const char *name, size_t *size) {
-  FILE *f = fopen(name, "rb");
-  uint8_t *data = NULL;
-  long end;
-  if (!f) return NULL;
-  if (fseek(f, 0, SEEK_END) == 0 && (end = ftell(f)) > 0 && fseek(f, 0, SEEK_SET) == 0) {
-    data = (uint8_t *)malloc((size_t)end);
-    *size = data ? fread(data, 1, (size_t)end, f) : 0;
-  }
-  fclose(f);
-  return data;
-}
-
-/* One change of bytes: what the fuzzer does where no mutator knows better. */
-static size_t replay_mutate(uint8_t *data, size_t size, size_t max_size) {
-  static const char *const tokens[] = {"-1", "0", "null", "[]", "{}", "1e999", "18446744073709551616", "\"\"", "[[[[",
-                                       "../", "\\u0000", "9223372036854775807", "true", "4294967296", "0.5", "\xff"};
-  const char *token = tokens[random_below(sizeof tokens / sizeof tokens[0])];
-  const size_t at = random_below((uint32_t)HFM__MIN(size, (size_t)4096) + 1), length = strlen(token);
-  if (at == size) {
-    if (size < max_size) data[size++] = (uint8_t)random_below(256);
-    return size;
-  }
-  switch (random_below(6)) {
-    case 0: data[at] ^= (uint8_t)(1u << random_below(8)); break;
-    case 1: data[at] = (uint8_t)random_below(256); break;
-    case 2:
-      if (at + length <= size) memcpy(data + at, token, length);
-      break;
-    case 3: data[at] = (uint8_t)('0' + random_below(10)); break;
-    case 4: memmove(data + at, data + at + 1, --size - at); break;
-    default:
-      if (random_below(4) == 0) size = at;
-      break;
-  }
-  return size;
-}
-
-/* The bytes as they are, then `rounds` times with one to four changes. */
-static void replay_bytes(const char *seed, const uint8_t *data, size_t size, fuzz_target target, fuzz_mutator mutator,
-                         int32_t rounds) {
-  static char where[300];
-  const size_t room = size + 65536;
-  uint8_t *changed = (uint8_t *)malloc(room);
-  if (!CHECK(changed != NULL)) return;
-  random_state = 1;
-  fuzz_input = where;
-  for (int32_t i = 0; i <= rounds; i++) {
-    size_t length = size;
-    uint8_t *exact;
-    memcpy(changed, data, size);
-    for (uint32_t changes = i ? 1 + random_below(4) : 0; changes; changes--)
-      length = mutator ? mutator(changed, length, room, random_below(1u << 30)) : replay_mutate(changed, length, room);
-    snprintf(where, sizeof where, "%s, mutation %d", seed, (int)i);
-    exact = (uint8_t *)malloc(length + !length); /* a read past its end is then seen by a sanitizer */
-    if (!CHECK(exact != NULL)) break;
-    memcpy(exact, changed, length);
-    target(exact, length);
-    free(exact);
-  }
-  free(changed);
-}
-
-static void replay(const char *seed, fuzz_target target, fuzz_mutator mutator, int32_t rounds) {
-  size_t size = 0;
-  uint8_t *data = read_seed(seed, &size);
-  if (CHECK(data != NULL)) replay_bytes(seed, data, size, target, mutator, rounds);
-  free(data);
-}
-
-/* What the fuzzer has found worth keeping: each a little changed, too. */
-static void replay_corpus(const char *pack, fuzz_target target, fuzz_mutator mutator, int32_t rounds) {
-  size_t size = 0, pos = 0;
-  uint8_t *data = read_seed(pack, &size);
-  fuzz_file file;
-  if (!CHECK(data != NULL)) return;
-  while (fuzz_file_next(data, size, &pos, &file)) {
-    char name[200];
-    snprintf(name, sizeof name, "%s, %s", pack, file.name);
-    replay_bytes(name, data + file.begin, file.end - file.begin, target, mutator, rounds);
-  }
-  CHECK(pos == size);
-  free(data);
-}
-
-static int32_t rounds(void) {
-  const char *wanted = getenv("FUZZ_ROUNDS");
-  return wanted ? atoi(wanted) : 2000;
-}
-
-/* A corpus is many inputs, and a model takes a hundred times as long as bytes do. */
-enum { CORPUS_SHARE = 100, MODEL_SHARE = 10 };
-
-#define CORPUS(name, mutator) \
-  replay_corpus("tests/fuzz/corpus/" #name ".pack", fuzz_##name, mutator, rounds() / CORPUS_SHARE)
+#include "replay.h"
 
 static void test_json(void) {
   replay("tests/models/bert_sequence/config.json", fuzz_json, fuzz_mutator_json, rounds());
   replay("tests/fuzz/index.json", fuzz_json, NULL, rounds());
   CORPUS(json, NULL);
+}
+static void test_gguf(void) {
+  replay("tests/hostile/gguf/values.gguf", fuzz_gguf, NULL, rounds());
+  replay("tests/hostile/gguf/types.gguf", fuzz_gguf, NULL, rounds());
+  CORPUS(gguf, NULL);
 }
 static void test_safetensors(void) {
   replay("tests/hostile/torch/zip_dtypes.safetensors", fuzz_safetensors, NULL, rounds());
@@ -145,35 +40,11 @@ static void test_legacy(void) {
   replay("tests/fuzz/legacy_untyped_view.bin", fuzz_legacy, fuzz_mutator_legacy, rounds());
   CORPUS(legacy, fuzz_mutator_legacy);
 }
-static void test_gguf(void) {
-  replay("tests/hostile/gguf/values.gguf", fuzz_gguf, NULL, rounds());
-  replay("tests/hostile/gguf/types.gguf", fuzz_gguf, NULL, rounds());
-  CORPUS(gguf, NULL);
-}
 static void test_torch_bin(void) {
   replay("tests/hostile/torch/zip_checkpoint.bin", fuzz_torch_bin, NULL, rounds());
   replay("tests/hostile/torch/zip_views_4.bin", fuzz_torch_bin, NULL, rounds());
   replay("tests/hostile/torch/legacy_views.bin", fuzz_torch_bin, NULL, rounds());
   CORPUS(torch_bin, NULL);
-}
-static void test_config(void) {
-  replay("tests/models/bert_sequence/config.json", fuzz_config, NULL, rounds() / MODEL_SHARE);
-  replay("tests/models/llama_base/config_llama_rope_longrope_right7.json", fuzz_config, NULL, rounds() / MODEL_SHARE);
-  CORPUS(config, fuzz_mutator_config);
-}
-static void test_binding(void) {
-  replay("tests/models/bert_sequence/config.json", fuzz_binding, fuzz_mutator_binding, rounds() / MODEL_SHARE);
-  replay("tests/models/gpt2_causal/config.json", fuzz_binding, fuzz_mutator_binding, rounds() / MODEL_SHARE);
-  CORPUS(binding, fuzz_mutator_binding);
-}
-static void test_directory(void) { /* of nothing, the mutator makes a whole directory */
-  replay_bytes("a new directory", (const uint8_t *)"", 0, fuzz_directory, fuzz_mutator_directory, rounds() / 2);
-  CORPUS(directory, fuzz_mutator_directory);
-}
-static void test_forward(void) { CORPUS(forward, NULL); }
-static void test_generate(void) {
-  replay_bytes("a new recipe", (const uint8_t *)"", 0, fuzz_generate, fuzz_mutator_generate, rounds() / MODEL_SHARE);
-  CORPUS(generate, fuzz_mutator_generate);
 }
 
 int main(void) {
@@ -185,10 +56,5 @@ int main(void) {
   TEST(test_pickle);
   TEST(test_legacy);
   TEST(test_torch_bin);
-  TEST(test_config);
-  TEST(test_binding);
-  TEST(test_directory);
-  TEST(test_forward);
-  TEST(test_generate);
   return check_report("test_replay");
 }

@@ -100,6 +100,7 @@ static double score_of(const attention_case *c, const attention_data *d, double 
 }
 
 static void check_attention(const hfm__cpu *cpu, const attention_case *c) {
+  if (!check_turn()) return;
   attention_data d = make_attention(c);
   const int64_t shared = c->heads / c->groups;
   const int with_probabilities = c->implementation == HFM_ATTN_EAGER;
@@ -227,6 +228,7 @@ static void one_order_of(const hfm__cpu *cpu, int32_t implementation, int32_t bi
   }
   for (less = 1; less < 600; less += 97) { /* without the first queries */
     attention_data e = d;
+    if (!check_turn()) continue;
     c.queries = 600 - less;
     e.q.data = (float *)d.q.data + less * c.head;
     e.bias.data = (float *)d.bias.data + (d.bias_shape[2] > 1 ? less * c.keys : 0);
@@ -332,6 +334,7 @@ static hfm__operand in_pages(const hfm__cpu *cpu, paged *p, float *x, int64_t he
 
 /* The last queries over pages have the bits of the same queries among more of them over keys in a row. */
 static void paged_case(const hfm__cpu *cpu, attention_case *c, int32_t dtype, int64_t first) {
+  if (!check_turn()) return;
   const int64_t row = c->heads * c->head, whole = PAGED_BATCH * PAGED_QUERIES * row;
   float *expected = (float *)malloc((size_t)whole * sizeof *expected);
   attention_data d;

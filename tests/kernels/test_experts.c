@@ -94,6 +94,7 @@ static void run_experts(const hfm__cpu *cpu, const experts_case *c, const expert
 }
 
 static void check_against_double(const hfm__cpu *cpu, const experts_case *c) {
+  if (!check_turn()) return;
   experts_data d = make_experts(c);
   const int rounds = (c->tokens > 1 || cpu->batch_invariant) && hfm__in_pairs(cpu, c->dtype, 0, c->k);
   int64_t pair, n, k, bad = 0;

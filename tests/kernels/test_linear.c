@@ -99,6 +99,7 @@ static double rounded_bf16(float x) {
 
 /* |error| <= (K + 8) * 2^-24 * sum |x w|, and a little for what follows. */
 static void check_against_double(const hfm__cpu *cpu, const linear_case *c, int at_start) {
+  if (!check_turn()) return;
   linear_data d = make_linear(c, at_start);
   const int pairs = c->m > HFM__FEW_ROWS && hfm__in_pairs(cpu, c->dtype, c->transposed, c->k);
   int64_t m, n, k, bad = 0;

@@ -397,7 +397,7 @@ static void check_case(void) {
     model->attention = kinds[i];
     CHECK(run_case(model, c, kinds[i], 1 + (int)i, &inputs, &expected));
   }
-  CHECK(notices_flips(model, c, &inputs, &expected));
+  if (CHECK_STEP == 1) CHECK(notices_flips(model, c, &inputs, &expected));
   hfm_tensors_free(&inputs);
   hfm_tensors_free(&expected);
   hfm_model_free(model);
