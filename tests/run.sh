@@ -19,16 +19,6 @@ mkdir "$run"
 limit=
 if command -v timeout >/dev/null 2>&1; then limit="timeout $TEST_TIMEOUT"; fi
 
-for path in tests/*/test_*.c tests/*/test_*.sh tests/compile/*.sh; do
-  [ -f "$path" ] || continue
-  wanted=${1:+no}
-  for pattern in "$@"; do
-    # shellcheck disable=SC2254
-    case $path in *$pattern*) wanted=yes ;; esac
-  done
-  [ "$wanted" = no ] || echo "$path"
-done >"$run/list"
-
 # The time goes into compiling the library. So a test of the public API is linked with one object of it. A test that
 # defines HFMODEL_IMPLEMENTATION looks at private names: HFMODEL_STATIC lets the compiler drop what it doesn't reach, and
 # tests/unit/ does without the kernels for each instruction set, which have tests of their own. Internal invariants are
@@ -43,12 +33,35 @@ is_linked() { # SOURCE
   ! grep -q '^#define HFMODEL_IMPLEMENTATION' "$1"
 }
 
+# What takes minutes comes first, so that no worker is left alone with it; the library before what is linked with it.
+place() { # PATH
+  case $1 in
+    */emulated_*.sh | */test_fuzz.sh | */cuts.sh | */warnings.sh | */bits32.sh | */test_examples.sh) echo 1 ;;
+    library) echo 2 ;;
+    *.sh) echo 5 ;;
+    *) if is_linked "$1"; then echo 4; else echo 3; fi ;;
+  esac
+}
+for path in tests/*/test_*.c tests/*/test_*.sh tests/compile/*.sh; do
+  [ -f "$path" ] || continue
+  wanted=${1:+no}
+  for pattern in "$@"; do
+    # shellcheck disable=SC2254
+    case $path in *$pattern*) wanted=yes ;; esac
+  done
+  [ "$wanted" = no ] || echo "$(place "$path") $path"
+done >"$run/wanted"
+if grep -q '^4 ' "$run/wanted"; then echo "$(place library) library" >>"$run/wanted"; fi
+sort "$run/wanted" | sed 's/^[0-9] //' >"$run/list"
+
 library=$BUILD/hfmodel.o
 build_library() {
-  if [ -e "$library" ] && [ -z "$(find hfmodel.h -newer "$library")" ]; then return; fi
-  printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$BUILD/hfmodel.c"
-  rm -f "$library"
-  compile -c -o "$library" "$BUILD/hfmodel.c"
+  if [ ! -e "$library" ] || [ -n "$(find hfmodel.h -newer "$library")" ]; then
+    printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$BUILD/hfmodel.c"
+    rm -f "$library"
+    compile -c -o "$library" "$BUILD/hfmodel.c" # what is wrong is said here once; each test that needs it then fails
+  fi
+  : >"$run/library_tried"
 }
 
 build() { # SOURCE PROGRAM
@@ -59,8 +72,12 @@ build() { # SOURCE PROGRAM
   portable=
   case $1 in tests/unit/*) portable=-DHFMODEL_NO_SIMD ;; esac
   # shellcheck disable=SC2086
-  if is_linked "$1"; then compile -o "$2" "$1" "$library" -pthread $LDLIBS
-  else compile -DHFMODEL_STATIC $portable -o "$2" "$1" -pthread $LDLIBS; fi
+  if is_linked "$1"; then
+    until [ -e "$run/library_tried" ]; do sleep 1; done
+    compile -o "$2" "$1" "$library" -pthread $LDLIBS
+  else
+    compile -DHFMODEL_STATIC $portable -o "$2" "$1" -pthread $LDLIBS
+  fi
 }
 
 one() { # PATH
@@ -105,7 +122,7 @@ worker() {
   while read -r path; do
     index=$((index + 1))
     mkdir "$run/claim.$index" 2>/dev/null || continue
-    one "$path" </dev/null
+    if [ "$path" = library ]; then build_library; else one "$path" </dev/null; fi
   done <"$run/list"
 }
 
@@ -115,12 +132,6 @@ if [ "$(cat "$BUILD/flags" 2>/dev/null)" != "$flags" ]; then
   rm -f "$BUILD"/*_c "$library"
   echo "$flags" >"$BUILD/flags"
 fi
-while read -r path; do
-  if is_linked "$path"; then
-    build_library # what is wrong is said once here; each test that needs it then fails
-    break
-  fi
-done <"$run/list"
 
 job=0
 while [ "$job" -lt "$JOBS" ]; do
