@@ -20,9 +20,8 @@ LDLIBS ?= -lm
 PYTHON ?= python3
 SECONDS ?= 60
 FUZZ_SECONDS ?= $(SECONDS)
-ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 # Programs are slow then: tests/check.h says what CHECK_STEP leaves out.
-ASAN += -DCHECK_STEP=7
+ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DCHECK_STEP=7
 TSAN = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 BUILD_C = $(CC) -std=c99 $(CFLAGS) -I.
 

@@ -201,6 +201,7 @@ static void attention_tiles(const hfm__cpu *cpu) {
 
 /* The last rows of a long call are the rows of a short one; threads change nothing. */
 static void one_order_of(const hfm__cpu *cpu, int32_t implementation, int32_t biased) {
+  if (!check_turn()) return;
   attention_case c;
   attention_data d;
   float *first;
@@ -228,7 +229,6 @@ static void one_order_of(const hfm__cpu *cpu, int32_t implementation, int32_t bi
   }
   for (less = 1; less < 600; less += 97) { /* without the first queries */
     attention_data e = d;
-    if (!check_turn()) continue;
     c.queries = 600 - less;
     e.q.data = (float *)d.q.data + less * c.head;
     e.bias.data = (float *)d.bias.data + (d.bias_shape[2] > 1 ? less * c.keys : 0);
