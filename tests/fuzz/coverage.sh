@@ -20,9 +20,11 @@ mkdir -p "$work"
 rm -f "$work"/*.profraw
 objects=
 for target in ${*:-$all_targets}; do
-  program=$work/fuzz_$target
-  $CLANG -std=c99 -O1 -g -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping -DHFMODEL_IMPLEMENTATION= -DHFMODEL_STATIC -Isrc \
-    -o "$program" "tests/fuzz/fuzz_$target.c" -pthread -lm || exit 1
+  program=$work/fuzz_$target source=tests/fuzz/fuzz_$target.c weights=
+  if grep -q '^#include "fuzz_weights.h"' "$source"; then weights=tests/fuzz/weights.c; fi
+  # shellcheck disable=SC2086
+  $CLANG -std=c99 -O1 -g -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping -DHFMODEL_IMPLEMENTATION= \
+    -DHFMODEL_STATIC -Isrc -I. -o "$program" "$source" $weights -pthread -lm || exit 1
   plant "$target" "$FUZZ_DIR/corpus_$target"
   LLVM_PROFILE_FILE=$work/$target.profraw "$program" -runs=0 "$FUZZ_DIR/corpus_$target" >"$work/$target.log" 2>&1 || {
     tail -n 20 "$work/$target.log"

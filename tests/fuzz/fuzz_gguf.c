@@ -1,5 +1,4 @@
 /* The bytes are a whole GGUF file. */
-#define HFMODEL_IMPLEMENTATION
 #include "fuzz_weights.h"
 
 FUZZ_TARGET(gguf) {

@@ -1,6 +1,5 @@
 /* The bytes are a legacy stream, which is changed instruction by instruction; mostly not in its first three pickles,
    which are the same in every file. */
-#define HFMODEL_IMPLEMENTATION
 #include "fuzz_weights.h"
 #include "mutate_pickle.h"
 

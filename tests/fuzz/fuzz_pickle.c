@@ -1,5 +1,4 @@
 /* The bytes are data.pkl in an archive that is otherwise good, with storages "0" and "1" of 24 bytes. */
-#define HFMODEL_IMPLEMENTATION
 #include "fuzz_archive.h"
 #include "fuzz_weights.h"
 #include "mutate_pickle.h"

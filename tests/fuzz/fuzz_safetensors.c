@@ -1,5 +1,4 @@
 /* The bytes are a whole safetensors file, without a model around it. */
-#define HFMODEL_IMPLEMENTATION
 #include "fuzz_weights.h"
 #include "mutate_safetensors.h"
 

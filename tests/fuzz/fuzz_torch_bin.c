@@ -1,5 +1,4 @@
 /* The bytes are a whole .bin file: a zip archive or a legacy stream. */
-#define HFMODEL_IMPLEMENTATION
 #include "fuzz_weights.h"
 
 FUZZ_TARGET(torch_bin) {

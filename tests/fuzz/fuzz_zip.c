@@ -1,6 +1,5 @@
 /* The bytes are a recipe: a well-formed archive with so many entries of such names and contents, then changes of fields
    of its records. Raw bytes, which hardly ever get beyond the end record, are torch_bin's. */
-#define HFMODEL_IMPLEMENTATION
 #include "fuzz_archive.h"
 #include "fuzz_bytes.h"
 #include "fuzz_weights.h"

@@ -26,20 +26,25 @@ compile() { # ARGUMENTS...
   # shellcheck disable=SC2086
   $CLANG -std=c99 $FUZZ_OPTIMIZE -g $FUZZ_SANITIZE $coverage -I. "$@"
 }
-# What most targets are linked with; the others look at private names, and compile what they reach.
-library=$FUZZ_DIR/hfmodel.o
+# A target that looks at private names compiles what it reaches. The others are linked with the library, or with
+# weights.c, which are compiled once.
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$FUZZ_DIR/hfmodel.c"
+build() { # SOURCE PROGRAM
+  if grep -q '^#define HFMODEL_IMPLEMENTATION' "$1"; then
+    with=-DHFMODEL_STATIC
+  elif grep -q '^#include "fuzz_weights.h"' "$1"; then
+    with=$FUZZ_DIR/weights.o
+    ! is_stale "$with" hfmodel.h tests/fuzz || compile -DHFMODEL_STATIC -c -o "$with" tests/fuzz/weights.c || return
+  else
+    with=$FUZZ_DIR/hfmodel.o
+    ! is_stale "$with" hfmodel.h || compile -c -o "$with" "$FUZZ_DIR/hfmodel.c" || return
+  fi
+  compile -o "$2" "$1" "$with" -pthread -lm
+}
 
 for target in ${*:-$all_targets}; do
-  corpus=$FUZZ_DIR/corpus_$target program=$FUZZ_DIR/fuzz_$target source=tests/fuzz/fuzz_$target.c
-  if is_stale "$program" hfmodel.h tests/fuzz tests/*.h; then
-    if grep -q '^#define HFMODEL_IMPLEMENTATION' "$source"; then
-      compile -DHFMODEL_STATIC -o "$program" "$source" -pthread -lm || exit 1
-    else
-      if is_stale "$library" hfmodel.h; then compile -c -o "$library" "$FUZZ_DIR/hfmodel.c" || exit 1; fi
-      compile -o "$program" "$source" "$library" -pthread -lm || exit 1
-    fi
-  fi
+  corpus=$FUZZ_DIR/corpus_$target program=$FUZZ_DIR/fuzz_$target
+  if is_stale "$program" hfmodel.h tests/fuzz; then build "tests/fuzz/fuzz_$target.c" "$program" || exit 1; fi
   [ -z "$FUZZ_BUILD_ONLY" ] || continue
   plant "$target" "$corpus"
   log=$FUZZ_DIR/$target.log

@@ -9,6 +9,7 @@
 #include "fuzz_safetensors.c"
 #include "fuzz_torch_bin.c"
 #include "fuzz_zip.c"
+#include "weights.c"
 #include "check.h"
 #include "replay.h"
 
