@@ -1,5 +1,5 @@
-# Sourced by scripts that try another machine: every family from random weights, then the unit tests, files beyond
-# 4 GiB, the kernels and the parity with Transformers.
+# Sourced by scripts that try another machine: every family from random weights, the kernels and the parity with
+# Transformers; files beyond 4 GiB and the unit tests, where numbers are stored in another way than here.
 . "$(dirname "$0")/../check.sh"
 
 first_of() { # COMMAND...: the first that is there
@@ -13,14 +13,12 @@ first_of() { # COMMAND...: the first that is there
 
 # RUNNER is what runs the programs: an emulator, or env where the machine does. As in run.sh, what does not define
 # HFMODEL_IMPLEMENTATION is linked with one object of it.
-suite() { # WHAT RUNNER COMPILER FLAGS...
-  what=$1 runner=$2
-  shift 2
+suite() { # WHAT RUNNER SOURCES COMPILER FLAGS...
+  what=$1 runner=$2 sources=$3
+  shift 3
   printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/hfmodel.c"
   check "$what: the library builds" "$@" -std=c99 -I. -c -o "$work/hfmodel.o" "$work/hfmodel.c"
-  for source in tests/compile/cut.c tests/unit/test_*.c tests/api/test_large.c tests/kernels/test_*.c \
-    tests/models/test_*.c; do
-    [ -f "$source" ] || continue
+  for source in $sources; do
     name=$(basename "$source" .c)
     if grep -q '^#define HFMODEL_IMPLEMENTATION' "$source"; then private=-DHFMODEL_STATIC
     else private=$work/hfmodel.o; fi
@@ -31,14 +29,18 @@ suite() { # WHAT RUNNER COMPILER FLAGS...
   done
 }
 
-emulate() { # WHAT MACHINE
+# What depends on a machine's vectors, and all that depends on how it stores numbers.
+vector_sources="tests/compile/cut.c $(echo tests/kernels/test_*.c tests/models/test_*.c)"
+all_sources="$vector_sources tests/api/test_large.c $(echo tests/unit/test_*.c)"
+
+emulate() { # WHAT MACHINE SOURCES
   cc=$(first_of "$2-linux-gnu-gcc" "$2-linux-gnu-gcc-12" "$2-linux-gnu-gcc-13" "$2-linux-gnu-gcc-14")
   emulator=$(first_of "qemu-$2-static" "qemu-$2")
   if [ -z "$cc" ] || [ -z "$emulator" ]; then
     skip "$1: $2-linux-gnu-gcc or qemu-$2 is not here"
     return
   fi
-  suite "$1" "$emulator" "$cc" -O1 -static
+  suite "$1" "$emulator" "$3" "$cc" -O1 -static
 }
 
 # How this compiler makes programs of 32 bits that run here; "" if it doesn't. Where only Debian's versioned multilib
