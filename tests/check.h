@@ -39,8 +39,8 @@ static struct {
 
 enum { CHECK_MAX_PRINTED_PER_TEST = 20 };
 
-/* Above 1 where programs run slowly, under an emulator or with sanitizers: of what is the same thousands of times, as the
-   256 values that a byte can have, only every so many are tried, and what tests the tests is left out. */
+/* Above 1 where programs run slowly: 7 with sanitizers, 37 under an emulator. Of what is the same thousands of times, as
+   the 256 values that a byte can have, only every so many are tried, and what tests the tests is left out. */
 #ifndef CHECK_STEP
 #define CHECK_STEP 1
 #endif

@@ -328,6 +328,7 @@ static generation_case current;
 /* On the best tier and the portable one; where CHECK_STEP is above 1, on the best. */
 static void check_case(void) {
   static const int32_t tiers[] = {HFM_ISA_AUTO, HFM_ISA_SCALAR};
+  static int32_t cases;
   const generation_case *c = &current;
   hfm_tensors expected;
   hfm_inputs in;
@@ -351,15 +352,19 @@ static void check_case(void) {
     if (result) printf("  %s: %s\n", c->name, error.message);
     if (CHECK_INT(result, HFM_OK)) {
       compare(c, &got, &expected);
-      if (!i && check_turn()) run_in_slices(c, l.model, &in, &got);
+      if (!i && (CHECK_STEP == 1 || cases % 5 == 0)) run_in_slices(c, l.model, &in, &got);
     }
     hfm_session_free(session);
     unload(&l);
   }
   hfm_tensors_free(&expected);
+  cases++;
 }
 
-static const char *read_current(char *line) { return read_case(line, &current) ? current.name : NULL; }
+/* An emulator takes as long for each as the machine for a hundred. */
+static const char *read_current(char *line) {
+  return read_case(line, &current) && (CHECK_STEP < 10 || check_turn()) ? current.name : NULL;
+}
 
 int main(int argc, char **argv) {
   return run_cases(argc, argv, &root, "generation/cases.txt", read_current, check_case, "test_generate");
