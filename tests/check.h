@@ -39,11 +39,12 @@ static struct {
 
 enum { CHECK_MAX_PRINTED_PER_TEST = 20 };
 
-/* Above 1 where programs run slowly: 7 with sanitizers, 37 under an emulator. Of what is the same thousands of times, as
-   the 256 values that a byte can have, only every so many are tried, and what tests the tests is left out. */
-#ifndef CHECK_STEP
-#define CHECK_STEP 1
+/* How slowly programs run: 0, 1 with sanitizers, 2 under an emulator. Sweeps over combinations are then thinned out by
+   check_turn, and what tests the tests is left out; of the 256 values of a byte an emulator tries every so many. */
+#ifndef CHECK_SLOW
+#define CHECK_SLOW 0
 #endif
+#define CHECK_BYTE_STEP (CHECK_SLOW > 1 ? 37 : 1)
 
 /* 1 while this failure should still be printed. */
 CHECK_UNUSED static int check_failed(const char *file, int line) {
@@ -57,10 +58,10 @@ CHECK_UNUSED static int check_failed(const char *file, int line) {
   return 1;
 }
 
-/* For sweeps over combinations: 1 for each of them; for every fifth where CHECK_STEP is above 1. */
+/* 1 for each combination of a sweep; for every fifth where programs run slowly. */
 CHECK_UNUSED static int check_turn(void) {
   static unsigned combinations;
-  return CHECK_STEP == 1 || combinations++ % 5 == 0;
+  return !CHECK_SLOW || combinations++ % 5 == 0;
 }
 
 /* Each check_* returns 1 if it held, so that a caller can say more or leave: if (!CHECK(p)) return; */

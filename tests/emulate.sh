@@ -22,7 +22,7 @@ suite() { # WHAT RUNNER SOURCES COMPILER FLAGS...
     name=$(basename "$source" .c)
     if grep -q '^#define HFMODEL_IMPLEMENTATION' "$source"; then private=-DHFMODEL_STATIC
     else private=$work/hfmodel.o; fi
-    if check "$what: $name builds" "$@" -std=c99 -DCHECK_STEP=37 -I. -Itests -Itools -o "$work/$name" "$source" \
+    if check "$what: $name builds" "$@" -std=c99 -DCHECK_SLOW=2 -I. -Itests -Itools -o "$work/$name" "$source" \
       "$private" -pthread -lm; then
       check "$what: $name runs" "$runner" "$work/$name"
     fi

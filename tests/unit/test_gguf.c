@@ -567,14 +567,14 @@ static void test_every_prefix_and_byte(void) {
     CHECK(error.offset <= n);
   }
   for (size_t i = 0; i < good.size - 117; i++) {
-    for (int value = 0; value < 256; value += CHECK_STEP) {
+    for (int value = 0; value < 256; value += CHECK_BYTE_STEP) {
       w = good;
       w.bytes[i] = (uint8_t)value;
       if (judge(w.bytes, w.size, value & 1, &error) == HFM_E_NONE) sound++;
       else CHECK(error.item >= HFM_E_GGUF_TRUNCATED ? error.offset <= w.size : error.item == HFM_E_FILE_KIND);
     }
   }
-  CHECK(sound > (int64_t)(good.size - 117) / CHECK_STEP); /* at the least, itself, and other letters in names */
+  CHECK(sound > (int64_t)(good.size - 117) / CHECK_BYTE_STEP); /* at the least, itself, and other letters in names */
 }
 
 /* F9: whichever allocation fails, the error is clean and nothing leaks. */

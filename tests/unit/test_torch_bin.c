@@ -230,7 +230,7 @@ static void test_every_prefix_and_byte(void) {
     }
     for (size_t i = 0; i < size; i++) {
       const uint8_t old = file[i];
-      for (int value = 0; value < 256; value += CHECK_STEP) {
+      for (int value = 0; value < 256; value += CHECK_BYTE_STEP) {
         file[i] = (uint8_t)value;
         if (open_bytes("x.bin", file, size, value & 1, NULL, &s, &ckpt, &error) == HFM_E_NONE) {
           check_inside(&ckpt, size);
