@@ -50,13 +50,14 @@ static void activations_everywhere(const hfm__cpu *cpu) {
   size_t b;
   CHECK_INT(HFM__COUNT(bounds), HFM__ACT_COUNT);
   for (b = 0; b < HFM__COUNT(bounds); b++) {
+    const uint64_t step = (uint64_t)20011 * (CHECK_SLOW ? 37 : 1);
     uint64_t bits = 0;
     double worst = 0;
     float worst_x = 0;
     int64_t bad = 0;
     int i;
     while (bits <= 0xffffffffu) {
-      for (i = 0; i < N; i++, bits += (uint64_t)20011 * (CHECK_SLOW ? 37 : 1)) x[i] = float_of(bits <= 0xffffffffu ? (uint32_t)bits : 0u);
+      for (i = 0; i < N; i++, bits += step) x[i] = float_of(bits <= 0xffffffffu ? (uint32_t)bits : 0u);
       cpu->kernels->unary(bounds[b].activation, x, y, N);
       for (i = 0; i < N; i++) {
         const double v = (double)x[i];
