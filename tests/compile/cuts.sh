@@ -10,14 +10,14 @@ sed -n '/begin src\/manual.h/,/end src\/manual.h/p' hfmodel.h |
 check "the manual lists the cuts that the code has" diff "$work/code" "$work/manual"
 [ -s "$work/code" ] && pass || fail "there are cuts"
 
-# Without the kernels for each instruction set, which take most of the compiler's time; a cut that is about them has them
-# still, and the pairs below.
+# Without the kernels for each instruction set, which take most of the compiler's time; a cut that is about them has
+# them still, and the pairs below.
 while read -r cut; do
   portable=-DHFMODEL_NO_SIMD
   case $cut in HFMODEL_NO_AVX*) portable= ;; esac
   # shellcheck disable=SC2086
-  if $CC -std=c99 -O0 $portable -D"$cut" -I. -Itests -o "$work/$cut" tests/compile/cut.c -pthread -lm >"$work/log" 2>&1 \
-    && "$work/$cut" >"$work/log" 2>&1; then pass; else fail "$cut builds and runs" "$work/log"; fi
+  if $CC -std=c99 -O0 $portable -D"$cut" -I. -Itests -o "$work/$cut" tests/compile/cut.c -pthread -lm \
+    >"$work/log" 2>&1 && "$work/$cut" >"$work/log" 2>&1; then pass; else fail "$cut builds and runs" "$work/log"; fi
   rm -f "$work/$cut"
 done <"$work/code"
 

@@ -13,7 +13,8 @@ int answer(void) { return 42; }
 END
 
 program() { # NAME BODY-OF-MAIN
-  printf "$private"'#include "hfmodel.h"\n#include "check.h"\nstatic void test(void) { CHECK(1); }\nstatic void bad(void) { CHECK(0); }
+  printf "$private"'#include "hfmodel.h"\n#include "check.h"
+static void test(void) { CHECK(1); }\nstatic void bad(void) { CHECK(0); }
 static void nan_passes(void) { float z = 0; CHECK_NEAR(z / z, 1, 1e9); }\nstatic void unfit(void) { SKIP("unfit"); }
 int main(void) { (void)test; (void)bad; (void)nan_passes; (void)unfit; %s }\n' \
     "$2" >"$tree/tests/a/test_$1.c"

@@ -34,7 +34,8 @@ build() { # SOURCE PROGRAM
     with=-DHFMODEL_STATIC
   elif grep -q '^#include "fuzz_weights.h"' "$1"; then
     with=$FUZZ_DIR/weights.o
-    ! is_stale "$with" hfmodel.h tests/fuzz || compile -DHFMODEL_STATIC -c -o "$with" tests/fuzz/weights.c || return
+    ! is_stale "$with" hfmodel.h tests/fuzz tests/*.h || compile -DHFMODEL_STATIC -c -o "$with" tests/fuzz/weights.c ||
+      return
   else
     with=$FUZZ_DIR/hfmodel.o
     ! is_stale "$with" hfmodel.h || compile -c -o "$with" "$FUZZ_DIR/hfmodel.c" || return
@@ -44,7 +45,7 @@ build() { # SOURCE PROGRAM
 
 for target in ${*:-$all_targets}; do
   corpus=$FUZZ_DIR/corpus_$target program=$FUZZ_DIR/fuzz_$target
-  if is_stale "$program" hfmodel.h tests/fuzz; then build "tests/fuzz/fuzz_$target.c" "$program" || exit 1; fi
+  if is_stale "$program" hfmodel.h tests/fuzz tests/*.h; then build "tests/fuzz/fuzz_$target.c" "$program" || exit 1; fi
   [ -z "$FUZZ_BUILD_ONLY" ] || continue
   plant "$target" "$corpus"
   log=$FUZZ_DIR/$target.log
