@@ -20,9 +20,9 @@ limit=
 if command -v timeout >/dev/null 2>&1; then limit="timeout $TEST_TIMEOUT"; fi
 
 # The time goes into compiling the library. So a test of the public API is linked with one object of it. A test that
-# defines HFMODEL_IMPLEMENTATION looks at private names: HFMODEL_STATIC lets the compiler drop what it doesn't reach, and
-# tests/unit/ does without the kernels for each instruction set, which have tests of their own. Internal invariants are
-# checked in all of them.
+# defines HFMODEL_IMPLEMENTATION looks at private names: HFMODEL_STATIC lets the compiler drop what it doesn't reach,
+# and tests/unit/ does without the kernels for each instruction set, which have tests of their own. Internal invariants
+# are checked in all of them.
 compile() { # ARGUMENTS...
   # shellcheck disable=SC2086
   $CC -std=c99 $TEST_CFLAGS $CFLAGS '-DHFMODEL_ASSERT(x)=((x) ? (void)0 : abort())' -I. -Itests -Itools "$@"
