@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c0b8dd9976dcc0f2" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "5c4e9f11e20f7805" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -625,6 +625,7 @@ HFMODEL_API void hfm_model_free(hfm_model *model);
 HFMODEL_API const hfm_config *hfm_model_config(const hfm_model *model);
 HFMODEL_API const char *hfm_model_type(const hfm_model *model);         /* "bert" */
 HFMODEL_API const char *hfm_model_architecture(const hfm_model *model); /* "BertForSequenceClassification" */
+HFMODEL_API const char *hfm_model_main_input_name(const hfm_model *model); /* "input_ids", "pixel_values" */
 HFMODEL_API hfm_task hfm_model_task(const hfm_model *model);
 HFMODEL_API hfm_dtype hfm_model_dtype(const hfm_model *model);          /* of the first float parameter */
 HFMODEL_API const char *hfm_model_isa(const hfm_model *model);          /* "avx512", ... */
@@ -26064,6 +26065,7 @@ typedef struct hfm__rename {
 
 typedef struct hfm__family {
   const char *base;           /* the attribute that holds the base model in models with a head: "bert" */
+  int32_t main_input;         /* HFM__IN_...: what a forward can't do without; main_input_name */
   const hfm__head *heads;     /* ends with a NULL suffix; of two with one task, config.json's architectures chooses */
   const hfm__rename *renames; /* ends with NULLs; or NULL */
   const char *const *ignored; /* ends with NULL: parts of names in files that are no news; or NULL */
@@ -26490,7 +26492,7 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
+static const hfm__family hfm__bert_family = {"bert", HFM__IN_input_ids, hfm__bert_heads, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -26682,7 +26684,7 @@ static const hfm__head hfm__roberta_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
+static const hfm__family hfm__roberta_family = {"roberta", HFM__IN_input_ids, hfm__roberta_heads, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -26902,7 +26904,7 @@ static const hfm__head hfm__distilbert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__distilbert_masked_init, hfm__distilbert_masked_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__distilbert_family = {"distilbert", hfm__distilbert_heads, NULL, NULL};
+static const hfm__family hfm__distilbert_family = {"distilbert", HFM__IN_input_ids, hfm__distilbert_heads, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -27193,7 +27195,8 @@ static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
-static const hfm__family hfm__gpt2_family = {"transformer", hfm__gpt2_heads, NULL, hfm__gpt2_ignored};
+static const hfm__family hfm__gpt2_family = {"transformer", HFM__IN_input_ids, hfm__gpt2_heads, NULL,
+                                             hfm__gpt2_ignored};
 
 /* ---- The configuration class ---- */
 
@@ -27358,7 +27361,7 @@ static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM
 static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward,
                                                  NULL, NULL, NULL, 0};
 
-static const hfm__family hfm__opt_family = {"model", hfm__opt_heads, NULL, NULL};
+static const hfm__family hfm__opt_family = {"model", HFM__IN_input_ids, hfm__opt_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__opt_defaults[] = {
   {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},
@@ -27494,8 +27497,8 @@ static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_hea
                                                      {NULL, NULL, 0, NULL}};
 static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
 
-static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
-                                                 hfm__gpt_neox_ignored};
+static const hfm__family hfm__gpt_neox_family = {"gpt_neox", HFM__IN_input_ids, hfm__causal_heads,
+                                                 hfm__gpt_neox_renames, hfm__gpt_neox_ignored};
 
 static const hfm__config_pair hfm__gpt_neox_defaults[] = {
   {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},
@@ -27665,7 +27668,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *b
 static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
                                                      NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__gpt_neo_family = {"transformer", hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__gpt_neo_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__gpt_neo_aliases[] = {
   {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
@@ -27813,7 +27816,7 @@ static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUS
 static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward,
                                                  NULL, "score", NULL, 1};
 
-static const hfm__family hfm__phi_family = {"model", hfm__phi_heads_list, NULL, NULL};
+static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi_heads_list, NULL, NULL};
 
 static const hfm__config_pair hfm__phi_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
@@ -28008,7 +28011,7 @@ HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *ba
 static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
                                                     NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__falcon_family = {"transformer", hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__falcon_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__falcon_defaults[] = {
   {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},
@@ -28134,7 +28137,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
 static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
                                                    NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__bloom_family = {"transformer", hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__bloom_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__bloom_aliases[] = {
   {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
@@ -28487,7 +28490,7 @@ HFM__PRIVATE hfm__val hfm__decoder_logits(hfm__builder *b, const hfm__causal *ba
   {{hfm__##x##_configure, hfm__decoder_model_init, hfm__decoder_model_forward, hfm__decoder_logits, "score", \
     question_base, 0}, &hfm__##x##_layer, rope_theta}
 
-static const hfm__family hfm__decoder_family = {"model", hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
 /* ==== end src/families/decoder.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
@@ -28673,7 +28676,7 @@ static const hfm__head hfm__olmo2_heads[] = {
     HFM__CAUSAL_SEQUENCE_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__olmo2_family = {"model", hfm__olmo2_heads, NULL, NULL};
+static const hfm__family hfm__olmo2_family = {"model", HFM__IN_input_ids, hfm__olmo2_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__olmo2_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
@@ -28821,7 +28824,7 @@ static const hfm__head hfm__gemma_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
+static const hfm__family hfm__gemma_family = {"model", HFM__IN_input_ids, hfm__gemma_heads, NULL, NULL};
 
 static const hfm__head hfm__gemma3_heads[] = {
     {HFM_BASE, "TextModel", hfm__causal_base_init, hfm__causal_base_forward},
@@ -28830,7 +28833,7 @@ static const hfm__head hfm__gemma3_heads[] = {
      hfm__causal_sequence_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma3_family = {"model", hfm__gemma3_heads, NULL, NULL};
+static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -28890,7 +28893,7 @@ static const hfm__head hfm__granite_heads[] = {
     HFM__CAUSAL_LM_HEAD("ForCausalLM"),
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__granite_family = {"model", hfm__granite_heads, NULL, NULL};
+static const hfm__family hfm__granite_family = {"model", HFM__IN_input_ids, hfm__granite_heads, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -28942,7 +28945,7 @@ static const hfm__head hfm__phi3_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__phi3_family = {"model", hfm__phi3_heads, NULL, NULL};
+static const hfm__family hfm__phi3_family = {"model", HFM__IN_input_ids, hfm__phi3_heads, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -29084,8 +29087,10 @@ static const hfm__rename hfm__qwen3_moe_renames[] = {
     {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
     {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__mixtral_family = {"model", hfm__causal_heads, hfm__mixtral_renames, NULL};
-static const hfm__family hfm__qwen3_moe_family = {"model", hfm__causal_heads, hfm__qwen3_moe_renames, NULL};
+static const hfm__family hfm__mixtral_family = {"model", HFM__IN_input_ids, hfm__causal_heads, hfm__mixtral_renames,
+                                                NULL};
+static const hfm__family hfm__qwen3_moe_family = {"model", HFM__IN_input_ids, hfm__causal_heads,
+                                                  hfm__qwen3_moe_renames, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -29587,7 +29592,7 @@ static const hfm__head hfm__t5_heads[] = {
 static const char *const hfm__t5_ignored[] = {
     "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", NULL}; /* of old files */
 
-static const hfm__family hfm__t5_family = {"transformer", hfm__t5_heads, NULL, hfm__t5_ignored};
+static const hfm__family hfm__t5_family = {"transformer", HFM__IN_input_ids, hfm__t5_heads, NULL, hfm__t5_ignored};
 
 /* ---- Configuration classes ---- */
 
@@ -30019,10 +30024,12 @@ static const hfm__head hfm__pegasus_heads[] = { /* and M2M-100's */
 
 static const char *const hfm__bart_ignored[] = {"encoder.version", "decoder.version", NULL}; /* of old files */
 
-static const hfm__family hfm__bart_family = {"model", hfm__bart_model_heads, NULL, hfm__bart_ignored};
-static const hfm__family hfm__mbart_family = {"model", hfm__bart_model_heads, NULL, NULL};
-static const hfm__family hfm__marian_family = {"model", hfm__marian_heads, NULL, NULL};
-static const hfm__family hfm__pegasus_family = {"model", hfm__pegasus_heads, NULL, NULL}; /* and M2M-100's */
+static const hfm__family hfm__bart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL,
+                                             hfm__bart_ignored};
+static const hfm__family hfm__mbart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL, NULL};
+static const hfm__family hfm__marian_family = {"model", HFM__IN_input_ids, hfm__marian_heads, NULL, NULL};
+static const hfm__family hfm__pegasus_family = {"model", HFM__IN_input_ids, hfm__pegasus_heads, NULL,
+                                                NULL}; /* and M2M-100's */
 
 /* ---- Configuration classes ---- */
 
@@ -30315,8 +30322,8 @@ static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0
                                                {"output.dense", "mlp.fc2", 0, NULL},
                                                {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
-static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
+static const hfm__family hfm__vit_family = {"vit", HFM__IN_pixel_values, hfm__vit_heads, hfm__vit_renames, NULL};
+static const hfm__family hfm__deit_family = {"deit", HFM__IN_pixel_values, hfm__deit_heads, hfm__vit_renames, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -32508,6 +32515,9 @@ HFM__PRIVATE hfm_result hfm__check_call(const hfm_model *model, const hfm__progr
 HFMODEL_API const hfm_config *hfm_model_config(const hfm_model *model) { return model ? model->config : NULL; }
 HFMODEL_API const char *hfm_model_type(const hfm_model *model) { return model ? model->arch->model_type : NULL; }
 HFMODEL_API const char *hfm_model_architecture(const hfm_model *model) { return model ? model->architecture : NULL; }
+HFMODEL_API const char *hfm_model_main_input_name(const hfm_model *model) {
+  return model ? hfm__input_rows[model->arch->family->main_input].name : NULL;
+}
 HFMODEL_API hfm_task hfm_model_task(const hfm_model *model) { return model ? model->head->task : HFM_BASE; }
 HFMODEL_API hfm_dtype hfm_model_dtype(const hfm_model *model) { return model ? model->dtype : HFM_DTYPE_AUTO; }
 HFMODEL_API const char *hfm_model_isa(const hfm_model *model) { return model ? model->cpu.name : NULL; }
@@ -32897,11 +32907,10 @@ HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *opti
   return options->strict ? hfm__cpu_make_strict(&model->cpu, error) : HFM_OK;
 }
 
-/* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
+/* A forward's usual arguments: the main input, and the mask of ids. */
 HFM__PRIVATE uint32_t hfm__usual_inputs(const hfm_model *model) {
-  const hfm_task task = model->head->task;
-  const int is_image = task == HFM_IMAGE_CLASSIFICATION || hfm__config_find(model->config, "num_channels").node != 0;
-  return is_image ? 1u << HFM__IN_pixel_values : 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask;
+  const int32_t input = model->arch->family->main_input;
+  return 1u << input | (input == HFM__IN_input_ids ? 1u << HFM__IN_attention_mask : 0);
 }
 
 /* What a call with the usual inputs asks for; shapes are 1 until the caller sets them. */
