@@ -36,8 +36,8 @@ is_linked() { # SOURCE
 # What takes minutes comes first, so that no worker is left alone with it; the library before what is linked with it.
 place() { # PATH
   case $1 in
-    */emulated_*.sh | */test_fuzz.sh | */cuts.sh | */warnings.sh | */bits32.sh | */wasm.sh |
-      */test_examples.sh) echo 1 ;;
+    */emulated_*.sh | */bits32.sh | */wasm.sh) echo 1 ;;
+    */test_fuzz.sh | */cuts.sh | */warnings.sh | */test_examples.sh) echo 1 ;;
     library) echo 2 ;;
     *.sh) echo 5 ;;
     *) if is_linked "$1"; then echo 4; else echo 3; fi ;;
