@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "d5b3d8b6ec426659" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "72653bd9e9a1f94d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -625,6 +625,7 @@ HFMODEL_API void hfm_model_free(hfm_model *model);
 HFMODEL_API const hfm_config *hfm_model_config(const hfm_model *model);
 HFMODEL_API const char *hfm_model_type(const hfm_model *model);         /* "bert" */
 HFMODEL_API const char *hfm_model_architecture(const hfm_model *model); /* "BertForSequenceClassification" */
+HFMODEL_API const char *hfm_model_main_input_name(const hfm_model *model); /* "input_ids", "pixel_values" */
 HFMODEL_API hfm_task hfm_model_task(const hfm_model *model);
 HFMODEL_API hfm_dtype hfm_model_dtype(const hfm_model *model);          /* of the first float parameter */
 HFMODEL_API const char *hfm_model_isa(const hfm_model *model);          /* "avx512", ... */
@@ -5036,6 +5037,11 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
   return hfm__safetensors_coverage(file, list, first, 8 + size, error);
 }
 /* ==== end src/formats/safetensors.c ==== */
+
+/* Rare, as some sections below: what runs a few times for a model. Compilers make it small rather than fast, which is a
+   tenth of the code at -O2, and of the time that compiling takes. */
+#undef HFM__PRIVATE
+#define HFM__PRIVATE HFM__STATIC_RARE
 #ifndef HFMODEL_NO_PICKLE
 /* ==== begin src/formats/zip.c ==== */
 /* ==== formats/zip (private): the stored zip archive that torch.save writes =====================================
@@ -8733,6 +8739,8 @@ HFMODEL_API hfm_result hfm_config_from_pretrained(const char *path, const hfm_op
   return hfm__config_hand_over(*config, &ctx, &limited, result, path, error);
 }
 /* ==== end src/hub/cache.c ==== */
+#undef HFM__PRIVATE
+#define HFM__PRIVATE HFM__STATIC
 
 /* ==== begin src/graph/op.h ==== */
 /* ==== graph/op (private): the op list ==========================================================================
@@ -24022,7 +24030,7 @@ HFM__PRIVATE void hfm__dims_evaluate(const hfm__graph *g, const int64_t binding[
 }
 /* ==== end src/graph/graph.h ==== */
 
-/* Descriptions run when a model is loaded, and for a new kind of call: compilers make them small rather than fast. */
+/* Rare: descriptions run when a model is loaded, and for a new kind of call. */
 #undef HFM__PRIVATE
 #define HFM__PRIVATE HFM__STATIC_RARE
 /* ==== begin src/graph/builder.h ==== */
@@ -26081,6 +26089,7 @@ typedef struct hfm__rename {
 
 typedef struct hfm__family {
   const char *base;           /* the attribute that holds the base model in models with a head: "bert" */
+  int32_t main_input;         /* HFM__IN_...: what a forward can't do without; main_input_name */
   const hfm__head *heads;     /* ends with a NULL suffix; of two with one task, config.json's architectures chooses */
   const hfm__rename *renames; /* ends with NULLs; or NULL */
   const char *const *ignored; /* ends with NULL: parts of names in files that are no news; or NULL */
@@ -26507,7 +26516,7 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__bert_family = {"bert", hfm__bert_heads, NULL, NULL};
+static const hfm__family hfm__bert_family = {"bert", HFM__IN_input_ids, hfm__bert_heads, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -26699,7 +26708,7 @@ static const hfm__head hfm__roberta_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__roberta_family = {"roberta", hfm__roberta_heads, NULL, NULL};
+static const hfm__family hfm__roberta_family = {"roberta", HFM__IN_input_ids, hfm__roberta_heads, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -26919,7 +26928,7 @@ static const hfm__head hfm__distilbert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__distilbert_masked_init, hfm__distilbert_masked_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__distilbert_family = {"distilbert", hfm__distilbert_heads, NULL, NULL};
+static const hfm__family hfm__distilbert_family = {"distilbert", HFM__IN_input_ids, hfm__distilbert_heads, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -27210,7 +27219,8 @@ static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
-static const hfm__family hfm__gpt2_family = {"transformer", hfm__gpt2_heads, NULL, hfm__gpt2_ignored};
+static const hfm__family hfm__gpt2_family = {"transformer", HFM__IN_input_ids, hfm__gpt2_heads, NULL,
+                                             hfm__gpt2_ignored};
 
 /* ---- The configuration class ---- */
 
@@ -27375,7 +27385,7 @@ static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM
 static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward,
                                                  NULL, NULL, NULL, 0};
 
-static const hfm__family hfm__opt_family = {"model", hfm__opt_heads, NULL, NULL};
+static const hfm__family hfm__opt_family = {"model", HFM__IN_input_ids, hfm__opt_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__opt_defaults[] = {
   {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},
@@ -27511,8 +27521,8 @@ static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_hea
                                                      {NULL, NULL, 0, NULL}};
 static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
 
-static const hfm__family hfm__gpt_neox_family = {"gpt_neox", hfm__causal_heads, hfm__gpt_neox_renames,
-                                                 hfm__gpt_neox_ignored};
+static const hfm__family hfm__gpt_neox_family = {"gpt_neox", HFM__IN_input_ids, hfm__causal_heads,
+                                                 hfm__gpt_neox_renames, hfm__gpt_neox_ignored};
 
 static const hfm__config_pair hfm__gpt_neox_defaults[] = {
   {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},
@@ -27682,7 +27692,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *b
 static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
                                                      NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__gpt_neo_family = {"transformer", hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__gpt_neo_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__gpt_neo_aliases[] = {
   {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
@@ -27830,7 +27840,7 @@ static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUS
 static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward,
                                                  NULL, "score", NULL, 1};
 
-static const hfm__family hfm__phi_family = {"model", hfm__phi_heads_list, NULL, NULL};
+static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi_heads_list, NULL, NULL};
 
 static const hfm__config_pair hfm__phi_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
@@ -28025,7 +28035,7 @@ HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *ba
 static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
                                                     NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__falcon_family = {"transformer", hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__falcon_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__falcon_defaults[] = {
   {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},
@@ -28151,7 +28161,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
 static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
                                                    NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__bloom_family = {"transformer", hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__bloom_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__bloom_aliases[] = {
   {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
@@ -28504,7 +28514,7 @@ HFM__PRIVATE hfm__val hfm__decoder_logits(hfm__builder *b, const hfm__causal *ba
   {{hfm__##x##_configure, hfm__decoder_model_init, hfm__decoder_model_forward, hfm__decoder_logits, "score", \
     question_base, 0}, &hfm__##x##_layer, rope_theta}
 
-static const hfm__family hfm__decoder_family = {"model", hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
 /* ==== end src/families/decoder.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
@@ -28690,7 +28700,7 @@ static const hfm__head hfm__olmo2_heads[] = {
     HFM__CAUSAL_SEQUENCE_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__olmo2_family = {"model", hfm__olmo2_heads, NULL, NULL};
+static const hfm__family hfm__olmo2_family = {"model", HFM__IN_input_ids, hfm__olmo2_heads, NULL, NULL};
 
 static const hfm__config_pair hfm__olmo2_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
@@ -28838,7 +28848,7 @@ static const hfm__head hfm__gemma_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma_family = {"model", hfm__gemma_heads, NULL, NULL};
+static const hfm__family hfm__gemma_family = {"model", HFM__IN_input_ids, hfm__gemma_heads, NULL, NULL};
 
 static const hfm__head hfm__gemma3_heads[] = {
     {HFM_BASE, "TextModel", hfm__causal_base_init, hfm__causal_base_forward},
@@ -28847,7 +28857,7 @@ static const hfm__head hfm__gemma3_heads[] = {
      hfm__causal_sequence_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma3_family = {"model", hfm__gemma3_heads, NULL, NULL};
+static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -28907,7 +28917,7 @@ static const hfm__head hfm__granite_heads[] = {
     HFM__CAUSAL_LM_HEAD("ForCausalLM"),
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__granite_family = {"model", hfm__granite_heads, NULL, NULL};
+static const hfm__family hfm__granite_family = {"model", HFM__IN_input_ids, hfm__granite_heads, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -28959,7 +28969,7 @@ static const hfm__head hfm__phi3_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__phi3_family = {"model", hfm__phi3_heads, NULL, NULL};
+static const hfm__family hfm__phi3_family = {"model", HFM__IN_input_ids, hfm__phi3_heads, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -29101,8 +29111,10 @@ static const hfm__rename hfm__qwen3_moe_renames[] = {
     {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
     {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__mixtral_family = {"model", hfm__causal_heads, hfm__mixtral_renames, NULL};
-static const hfm__family hfm__qwen3_moe_family = {"model", hfm__causal_heads, hfm__qwen3_moe_renames, NULL};
+static const hfm__family hfm__mixtral_family = {"model", HFM__IN_input_ids, hfm__causal_heads, hfm__mixtral_renames,
+                                                NULL};
+static const hfm__family hfm__qwen3_moe_family = {"model", HFM__IN_input_ids, hfm__causal_heads,
+                                                  hfm__qwen3_moe_renames, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -29604,7 +29616,7 @@ static const hfm__head hfm__t5_heads[] = {
 static const char *const hfm__t5_ignored[] = {
     "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", NULL}; /* of old files */
 
-static const hfm__family hfm__t5_family = {"transformer", hfm__t5_heads, NULL, hfm__t5_ignored};
+static const hfm__family hfm__t5_family = {"transformer", HFM__IN_input_ids, hfm__t5_heads, NULL, hfm__t5_ignored};
 
 /* ---- Configuration classes ---- */
 
@@ -30036,10 +30048,12 @@ static const hfm__head hfm__pegasus_heads[] = { /* and M2M-100's */
 
 static const char *const hfm__bart_ignored[] = {"encoder.version", "decoder.version", NULL}; /* of old files */
 
-static const hfm__family hfm__bart_family = {"model", hfm__bart_model_heads, NULL, hfm__bart_ignored};
-static const hfm__family hfm__mbart_family = {"model", hfm__bart_model_heads, NULL, NULL};
-static const hfm__family hfm__marian_family = {"model", hfm__marian_heads, NULL, NULL};
-static const hfm__family hfm__pegasus_family = {"model", hfm__pegasus_heads, NULL, NULL}; /* and M2M-100's */
+static const hfm__family hfm__bart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL,
+                                             hfm__bart_ignored};
+static const hfm__family hfm__mbart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL, NULL};
+static const hfm__family hfm__marian_family = {"model", HFM__IN_input_ids, hfm__marian_heads, NULL, NULL};
+static const hfm__family hfm__pegasus_family = {"model", HFM__IN_input_ids, hfm__pegasus_heads, NULL,
+                                                NULL}; /* and M2M-100's */
 
 /* ---- Configuration classes ---- */
 
@@ -30332,8 +30346,8 @@ static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0
                                                {"output.dense", "mlp.fc2", 0, NULL},
                                                {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__vit_family = {"vit", hfm__vit_heads, hfm__vit_renames, NULL};
-static const hfm__family hfm__deit_family = {"deit", hfm__deit_heads, hfm__vit_renames, NULL};
+static const hfm__family hfm__vit_family = {"vit", HFM__IN_pixel_values, hfm__vit_heads, hfm__vit_renames, NULL};
+static const hfm__family hfm__deit_family = {"deit", HFM__IN_pixel_values, hfm__deit_heads, hfm__vit_renames, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -32515,12 +32529,19 @@ HFM__PRIVATE hfm_result hfm__check_call(const hfm_model *model, const hfm__progr
   return result;
 }
 /* ==== end src/run/inputs.c ==== */
+
+/* Rare: loading. */
+#undef HFM__PRIVATE
+#define HFM__PRIVATE HFM__STATIC_RARE
 /* ==== begin src/run/inspect.c ==== */
 /* ==== run/inspect (private): what a model says about itself ======================================================= */
 
 HFMODEL_API const hfm_config *hfm_model_config(const hfm_model *model) { return model ? model->config : NULL; }
 HFMODEL_API const char *hfm_model_type(const hfm_model *model) { return model ? model->arch->model_type : NULL; }
 HFMODEL_API const char *hfm_model_architecture(const hfm_model *model) { return model ? model->architecture : NULL; }
+HFMODEL_API const char *hfm_model_main_input_name(const hfm_model *model) {
+  return model ? hfm__input_rows[model->arch->family->main_input].name : NULL;
+}
 HFMODEL_API hfm_task hfm_model_task(const hfm_model *model) { return model ? model->head->task : HFM_BASE; }
 HFMODEL_API hfm_dtype hfm_model_dtype(const hfm_model *model) { return model ? model->dtype : HFM_DTYPE_AUTO; }
 HFMODEL_API const char *hfm_model_isa(const hfm_model *model) { return model ? model->cpu.name : NULL; }
@@ -32910,11 +32931,10 @@ HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *opti
   return options->strict ? hfm__cpu_make_strict(&model->cpu, error) : HFM_OK;
 }
 
-/* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
+/* A forward's usual arguments: the main input, and the mask of ids. */
 HFM__PRIVATE uint32_t hfm__usual_inputs(const hfm_model *model) {
-  const hfm_task task = model->head->task;
-  const int is_image = task == HFM_IMAGE_CLASSIFICATION || hfm__config_find(model->config, "num_channels").node != 0;
-  return is_image ? 1u << HFM__IN_pixel_values : 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask;
+  const int32_t input = model->arch->family->main_input;
+  return 1u << input | (input == HFM__IN_input_ids ? 1u << HFM__IN_attention_mask : 0);
 }
 
 /* What a call with the usual inputs asks for; shapes are 1 until the caller sets them. */
@@ -33098,6 +33118,9 @@ HFMODEL_API hfm_result hfm_from_memory(const hfm_memory_file *files, size_t coun
 
 /* ---- Before a load ---- */
 /* ==== end src/run/model.c ==== */
+#undef HFM__PRIVATE
+#define HFM__PRIVATE HFM__STATIC
+
 /* ==== begin src/run/session.c ==== */
 /* ==== run/session (private): one user of a model ==================================================================
    A session owns what a forward needs beside the weights: programs, one arena for activations, scratch and threads. A
@@ -33962,200 +33985,6 @@ HFMODEL_API hfm_result hfm_cache_load(hfm_session *session, const void *bytes, u
   return HFM_OK;
 }
 /* ==== end src/run/session_cache.c ==== */
-/* ==== begin src/run/estimate.c ==== */
-/* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
-
-/* Kept panels of all products, each weight once. */
-HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__program *program) {
-  const hfm__graph *g = &program->graph;
-  uint64_t sum = 0;
-  for (size_t i = 0; i < g->node_count; i++) {
-    const hfm__node *node = &g->nodes[i];
-    const hfm__parameter *p;
-    struct hfm__panels layout;
-    size_t earlier = 0;
-    if (node->op != HFM__OP_linear) continue;
-    while (g->nodes[earlier].op != HFM__OP_linear || g->nodes[earlier].in[1] != node->in[1]) earlier++;
-    if (earlier < i) continue;
-    p = &model->tree.parameters[g->values[node->in[1]].source];
-    sum += hfm__panels_bytes(&model->cpu, hfm__is_native(p->dtype) ? p->dtype : HFM_F32, p->rank, p->shape,
-                             node->attrs.transposed, &layout);
-  }
-  return sum;
-}
-
-/* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
-HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
-  hfm__program *program = NULL;
-  hfm__extent extent;
-  hfm__cache cache;
-  hfm_result result;
-  if (!HFM__HAS_STATES) return HFM_OK;
-  memset(&cache, 0, sizeof cache);
-  cache.dtype = HFM_F32;
-  cache.kernels = model->cpu.kernels;
-  request.asked.use_cache = 1;
-  extent.rows = request.binding[HFM__SYM_BATCH];
-  extent.total = extent.source = request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
-  extent.length = request.binding[HFM__SYM_TARGET] = 1;
-  result = hfm__program_create(model, &request, request.binding, &program, error);
-  if (result == HFM_ERROR_ARGUMENT) {
-    hfm__clear_error(error);
-    return HFM_OK;
-  }
-  if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
-  if (result == HFM_OK) hfm__cache_lay_out(&cache, &extent, NULL);
-  *bytes = cache.bytes;
-  cache.bytes = 0; /* counted, not taken */
-  hfm__cache_free(&model->ctx.mem, &cache);
-  hfm__program_free(&model->ctx.mem, program);
-  return result;
-}
-
-HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
-                                           hfm_memory_estimate *estimate, hfm_error *error) {
-  hfm_model *model = NULL;
-  hfm__program *program = NULL;
-  hfm__request request;
-  char *dir = NULL;
-  hfm_result result;
-  hfm__clear_error(error);
-  if (estimate) memset(estimate, 0, sizeof *estimate);
-  if (!path || !estimate)
-    return hfm__fail_null(error, path ? "estimate" : "path");
-  if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
-                     batch, length, (int)INT32_MAX);
-  result = hfm__model_new(options, &model, error);
-  if (result != HFM_OK) return result;
-  result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
-  if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
-  if (result == HFM_OK) result = hfm__model_identify(model, options, 0, error);
-  if (result == HFM_OK) result = hfm__check_options(options, error);
-  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
-  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
-  if (result == HFM_OK) result = hfm__model_describe(model, 0, error);
-  result = hfm__budget_verdict(&model->ctx, result, path, error);
-  hfm__budget_end(&model->budget);
-  if (result == HFM_OK) {
-    const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
-    for (size_t i = 1; i < model->tree.parameter_count; i++)
-      model->tree.parameters[i].dtype = hfm__parameter_dtype(&model->tree.parameters[i], dtype);
-    hfm__tree_settle_buffers(&model->tree, dtype);
-    request = hfm__usual_request(model);
-    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
-    request.binding[HFM__SYM_LENGTH] = length;
-    model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
-    result = hfm__program_create(model, &request, request.binding, &program, error);
-  }
-  if (result == HFM_OK) result = hfm__estimate_cache(model, request, &estimate->cache_bytes, error);
-  if (result == HFM_OK) {
-    estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
-    estimate->activation_bytes = hfm__session_bytes(program, 1);
-    estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
-    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__most_packed_bytes(model, program);
-  }
-  hfm__program_free(&model->ctx.mem, program);
-  hfm__free_text(&model->ctx.mem, dir);
-  hfm_model_free(model);
-  return result;
-}
-/* ==== end src/run/estimate.c ==== */
-/* ==== begin src/run/contents.c ==== */
-/* ==== run/contents (private): what one weights file holds, without a model ======================================== */
-
-typedef struct hfm__contents {
-  hfm_contents shown; /* first: this is what the caller has a pointer to */
-  hfm__arena arena;   /* all that it points to */
-  hfm__budget budget; /* of the reading */
-} hfm__contents;
-
-/* From the table of the file to the public one. */
-HFM__PRIVATE void hfm__contents_tensor(const hfm__file_tensor *from, hfm_stored_tensor *to) {
-  to->name = from->name;
-  to->dtype = from->dtype;
-  if (from->dtype) to->type = hfm__dtype_find(from->dtype)->safetensors;
-#ifndef HFMODEL_NO_GGUF
-  if (!from->dtype) {
-    to->type = from->blocks->name;
-    to->block_elements = from->blocks->elements;
-    to->block_bytes = from->blocks->bytes;
-  }
-#endif
-  to->rank = from->rank;
-  memcpy(to->shape, from->shape, sizeof to->shape);
-  to->offset = from->offset;
-  to->bytes = from->bytes;
-}
-
-HFM__PRIVATE hfm_result hfm__contents_fill(hfm__contents *contents, const hfm__tensor_list *list, hfm_error *error) {
-  const size_t count = list->count;
-  const uint64_t scratch_bytes = (uint64_t)count * 2 * sizeof(void *);
-  const uint64_t metadata_bytes = (uint64_t)list->metadata_count * sizeof(hfm_metadata);
-  const uint64_t bytes = (uint64_t)count * sizeof(hfm_stored_tensor);
-  const void **sorted = count ? (const void **)hfm__alloc(&list->mem, scratch_bytes) : NULL;
-  hfm_metadata *metadata = (hfm_metadata *)hfm__arena_alloc(&contents->arena, metadata_bytes);
-  hfm_stored_tensor *tensors = (hfm_stored_tensor *)hfm__arena_alloc(&contents->arena, bytes);
-  const int complete = metadata && tensors && (sorted || !count);
-  if (complete) {
-    if (metadata_bytes) memcpy(metadata, list->metadata, (size_t)metadata_bytes);
-    for (size_t i = 0; i < count; i++) sorted[i] = list->items + i;
-    if (count) hfm__sort(sorted, sorted + count, count, hfm__tensor_offset_order);
-    for (size_t i = 0; i < count; i++) hfm__contents_tensor((const hfm__file_tensor *)sorted[i], &tensors[i]);
-    contents->shown.format = list->format;
-    contents->shown.version = list->version;
-    contents->shown.alignment = list->alignment;
-    contents->shown.metadata = metadata;
-    contents->shown.metadata_count = list->metadata_count;
-    contents->shown.tensors = tensors;
-    contents->shown.tensor_count = count;
-  }
-  hfm__free(&list->mem, (void *)sorted, scratch_bytes);
-  return complete ? HFM_OK : hfm__fail_memory(error, "a table of what a file holds", metadata_bytes + bytes);
-}
-
-HFMODEL_API void hfm_contents_free(hfm_contents *shown) {
-  hfm__contents *contents = (hfm__contents *)(void *)shown;
-  if (contents) {
-    const hfm_allocator mem = contents->arena.mem;
-    hfm__arena_free(&contents->arena);
-    hfm__free(&mem, contents, sizeof *contents);
-  }
-}
-
-HFMODEL_API hfm_result hfm_read_contents(const char *path, const hfm_options *options, hfm_contents **out,
-                                         hfm_error *error) {
-  hfm__context ctx;
-  hfm__contents *contents;
-  hfm__tensor_list list;
-  hfm__file file;
-  hfm_result result;
-  hfm__clear_error(error);
-  if (out) *out = NULL;
-  if (!path || !out) return hfm__fail_null(error, path ? "contents" : "path");
-  result = hfm__context_init(options, &ctx, error);
-  if (result != HFM_OK) return result;
-  contents = (hfm__contents *)hfm__alloc_zero(&ctx.mem, sizeof *contents);
-  if (!contents) return hfm__fail_memory(error, "what a file holds", sizeof *contents);
-  hfm__budget_begin(&contents->budget, &ctx, sizeof *contents);
-  contents->arena.mem = ctx.mem;
-  memset(&list, 0, sizeof list);
-  list.mem = ctx.mem;
-  list.names = &contents->arena;
-  list.want_metadata = 1;
-  result = hfm__file_open(&ctx, path, !(options && options->local_copy), &file, error);
-  if (result == HFM_OK) hfm__budget_extend(&ctx, file.size);
-  if (result == HFM_OK) result = hfm__weights_read(&file, 0, &list, error);
-  if (result == HFM_OK) result = hfm__contents_fill(contents, &list, error);
-  result = hfm__budget_verdict(&ctx, result, path, error);
-  hfm__file_close(&file);
-  hfm__tensor_list_free(&list);
-  hfm__budget_end(&contents->budget);
-  if (result == HFM_OK) *out = &contents->shown;
-  else hfm_contents_free(&contents->shown);
-  return result;
-}
-/* ==== end src/run/contents.c ==== */
 /* ==== begin src/run/helpers.c ==== */
 /* ==== run/helpers (private): what everybody needs next ============================================================ */
 
@@ -36282,6 +36111,204 @@ HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inpu
 }
 /* ==== end src/run/generate.c ==== */
 #endif
+
+/* Rare: judging files. */
+#undef HFM__PRIVATE
+#define HFM__PRIVATE HFM__STATIC_RARE
+/* ==== begin src/run/estimate.c ==== */
+/* ==== run/estimate (private): what a model would need, before anything is loaded ================================== */
+
+/* Kept panels of all products, each weight once. */
+HFM__PRIVATE uint64_t hfm__most_packed_bytes(const hfm_model *model, const hfm__program *program) {
+  const hfm__graph *g = &program->graph;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < g->node_count; i++) {
+    const hfm__node *node = &g->nodes[i];
+    const hfm__parameter *p;
+    struct hfm__panels layout;
+    size_t earlier = 0;
+    if (node->op != HFM__OP_linear) continue;
+    while (g->nodes[earlier].op != HFM__OP_linear || g->nodes[earlier].in[1] != node->in[1]) earlier++;
+    if (earlier < i) continue;
+    p = &model->tree.parameters[g->values[node->in[1]].source];
+    sum += hfm__panels_bytes(&model->cpu, hfm__is_native(p->dtype) ? p->dtype : HFM_F32, p->rank, p->shape,
+                             node->attrs.transposed, &layout);
+  }
+  return sum;
+}
+
+/* What a session's cache takes for the call that `request` describes; nothing where the model keeps none. */
+HFM__PRIVATE hfm_result hfm__estimate_cache(hfm_model *model, hfm__request request, uint64_t *bytes, hfm_error *error) {
+  hfm__program *program = NULL;
+  hfm__extent extent;
+  hfm__cache cache;
+  hfm_result result;
+  if (!HFM__HAS_STATES) return HFM_OK;
+  memset(&cache, 0, sizeof cache);
+  cache.dtype = HFM_F32;
+  cache.kernels = model->cpu.kernels;
+  request.asked.use_cache = 1;
+  extent.rows = request.binding[HFM__SYM_BATCH];
+  extent.total = extent.source = request.binding[HFM__SYM_TOTAL] = request.binding[HFM__SYM_LENGTH];
+  extent.length = request.binding[HFM__SYM_TARGET] = 1;
+  result = hfm__program_create(model, &request, request.binding, &program, error);
+  if (result == HFM_ERROR_ARGUMENT) {
+    hfm__clear_error(error);
+    return HFM_OK;
+  }
+  if (result == HFM_OK) result = hfm__cache_describe(&model->ctx.mem, &cache, &program->graph, program->dims, error);
+  if (result == HFM_OK) hfm__cache_lay_out(&cache, &extent, NULL);
+  *bytes = cache.bytes;
+  cache.bytes = 0; /* counted, not taken */
+  hfm__cache_free(&model->ctx.mem, &cache);
+  hfm__program_free(&model->ctx.mem, program);
+  return result;
+}
+
+HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *options, int64_t batch, int64_t length,
+                                           hfm_memory_estimate *estimate, hfm_error *error) {
+  hfm_model *model = NULL;
+  hfm__program *program = NULL;
+  hfm__request request;
+  char *dir = NULL;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (estimate) memset(estimate, 0, sizeof *estimate);
+  if (!path || !estimate)
+    return hfm__fail_null(error, path ? "estimate" : "path");
+  if (batch < 1 || length < 1 || batch > INT32_MAX || length > INT32_MAX)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "batch", 0, "batch %i and length %i must be from 1 to %d",
+                     batch, length, (int)INT32_MAX);
+  result = hfm__model_new(options, &model, error);
+  if (result != HFM_OK) return result;
+  result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
+  if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
+  if (result == HFM_OK) result = hfm__model_identify(model, options, 0, error);
+  if (result == HFM_OK) result = hfm__check_options(options, error);
+  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
+  if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
+  if (result == HFM_OK) result = hfm__model_describe(model, 0, error);
+  result = hfm__budget_verdict(&model->ctx, result, path, error);
+  hfm__budget_end(&model->budget);
+  if (result == HFM_OK) {
+    const hfm_dtype stated = hfm__stated_dtype(model, options), dtype = stated ? stated : HFM_F32;
+    for (size_t i = 1; i < model->tree.parameter_count; i++)
+      model->tree.parameters[i].dtype = hfm__parameter_dtype(&model->tree.parameters[i], dtype);
+    hfm__tree_settle_buffers(&model->tree, dtype);
+    request = hfm__usual_request(model);
+    request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
+    request.binding[HFM__SYM_LENGTH] = length;
+    model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
+    result = hfm__program_create(model, &request, request.binding, &program, error);
+  }
+  if (result == HFM_OK) result = hfm__estimate_cache(model, request, &estimate->cache_bytes, error);
+  if (result == HFM_OK) {
+    estimate->weight_bytes = (uint64_t)hfm_memory_footprint(model, 1);
+    estimate->activation_bytes = hfm__session_bytes(program, 1);
+    estimate->thread_bytes = hfm__session_bytes(program, 2) - estimate->activation_bytes;
+    if (model->packing.policy != HFM_PACK_NEVER) estimate->packed_bytes = hfm__most_packed_bytes(model, program);
+  }
+  hfm__program_free(&model->ctx.mem, program);
+  hfm__free_text(&model->ctx.mem, dir);
+  hfm_model_free(model);
+  return result;
+}
+/* ==== end src/run/estimate.c ==== */
+/* ==== begin src/run/contents.c ==== */
+/* ==== run/contents (private): what one weights file holds, without a model ======================================== */
+
+typedef struct hfm__contents {
+  hfm_contents shown; /* first: this is what the caller has a pointer to */
+  hfm__arena arena;   /* all that it points to */
+  hfm__budget budget; /* of the reading */
+} hfm__contents;
+
+/* From the table of the file to the public one. */
+HFM__PRIVATE void hfm__contents_tensor(const hfm__file_tensor *from, hfm_stored_tensor *to) {
+  to->name = from->name;
+  to->dtype = from->dtype;
+  if (from->dtype) to->type = hfm__dtype_find(from->dtype)->safetensors;
+#ifndef HFMODEL_NO_GGUF
+  if (!from->dtype) {
+    to->type = from->blocks->name;
+    to->block_elements = from->blocks->elements;
+    to->block_bytes = from->blocks->bytes;
+  }
+#endif
+  to->rank = from->rank;
+  memcpy(to->shape, from->shape, sizeof to->shape);
+  to->offset = from->offset;
+  to->bytes = from->bytes;
+}
+
+HFM__PRIVATE hfm_result hfm__contents_fill(hfm__contents *contents, const hfm__tensor_list *list, hfm_error *error) {
+  const size_t count = list->count;
+  const uint64_t scratch_bytes = (uint64_t)count * 2 * sizeof(void *);
+  const uint64_t metadata_bytes = (uint64_t)list->metadata_count * sizeof(hfm_metadata);
+  const uint64_t bytes = (uint64_t)count * sizeof(hfm_stored_tensor);
+  const void **sorted = count ? (const void **)hfm__alloc(&list->mem, scratch_bytes) : NULL;
+  hfm_metadata *metadata = (hfm_metadata *)hfm__arena_alloc(&contents->arena, metadata_bytes);
+  hfm_stored_tensor *tensors = (hfm_stored_tensor *)hfm__arena_alloc(&contents->arena, bytes);
+  const int complete = metadata && tensors && (sorted || !count);
+  if (complete) {
+    if (metadata_bytes) memcpy(metadata, list->metadata, (size_t)metadata_bytes);
+    for (size_t i = 0; i < count; i++) sorted[i] = list->items + i;
+    if (count) hfm__sort(sorted, sorted + count, count, hfm__tensor_offset_order);
+    for (size_t i = 0; i < count; i++) hfm__contents_tensor((const hfm__file_tensor *)sorted[i], &tensors[i]);
+    contents->shown.format = list->format;
+    contents->shown.version = list->version;
+    contents->shown.alignment = list->alignment;
+    contents->shown.metadata = metadata;
+    contents->shown.metadata_count = list->metadata_count;
+    contents->shown.tensors = tensors;
+    contents->shown.tensor_count = count;
+  }
+  hfm__free(&list->mem, (void *)sorted, scratch_bytes);
+  return complete ? HFM_OK : hfm__fail_memory(error, "a table of what a file holds", metadata_bytes + bytes);
+}
+
+HFMODEL_API void hfm_contents_free(hfm_contents *shown) {
+  hfm__contents *contents = (hfm__contents *)(void *)shown;
+  if (contents) {
+    const hfm_allocator mem = contents->arena.mem;
+    hfm__arena_free(&contents->arena);
+    hfm__free(&mem, contents, sizeof *contents);
+  }
+}
+
+HFMODEL_API hfm_result hfm_read_contents(const char *path, const hfm_options *options, hfm_contents **out,
+                                         hfm_error *error) {
+  hfm__context ctx;
+  hfm__contents *contents;
+  hfm__tensor_list list;
+  hfm__file file;
+  hfm_result result;
+  hfm__clear_error(error);
+  if (out) *out = NULL;
+  if (!path || !out) return hfm__fail_null(error, path ? "contents" : "path");
+  result = hfm__context_init(options, &ctx, error);
+  if (result != HFM_OK) return result;
+  contents = (hfm__contents *)hfm__alloc_zero(&ctx.mem, sizeof *contents);
+  if (!contents) return hfm__fail_memory(error, "what a file holds", sizeof *contents);
+  hfm__budget_begin(&contents->budget, &ctx, sizeof *contents);
+  contents->arena.mem = ctx.mem;
+  memset(&list, 0, sizeof list);
+  list.mem = ctx.mem;
+  list.names = &contents->arena;
+  list.want_metadata = 1;
+  result = hfm__file_open(&ctx, path, !(options && options->local_copy), &file, error);
+  if (result == HFM_OK) hfm__budget_extend(&ctx, file.size);
+  if (result == HFM_OK) result = hfm__weights_read(&file, 0, &list, error);
+  if (result == HFM_OK) result = hfm__contents_fill(contents, &list, error);
+  result = hfm__budget_verdict(&ctx, result, path, error);
+  hfm__file_close(&file);
+  hfm__tensor_list_free(&list);
+  hfm__budget_end(&contents->budget);
+  if (result == HFM_OK) *out = &contents->shown;
+  else hfm_contents_free(&contents->shown);
+  return result;
+}
+/* ==== end src/run/contents.c ==== */
 /* ==== begin src/run/check.c ==== */
 /* ==== run/check (private): one file, judged by the rules of its kind ============================================== */
 

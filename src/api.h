@@ -292,6 +292,7 @@ HFMODEL_API void hfm_model_free(hfm_model *model);
 HFMODEL_API const hfm_config *hfm_model_config(const hfm_model *model);
 HFMODEL_API const char *hfm_model_type(const hfm_model *model);         /* "bert" */
 HFMODEL_API const char *hfm_model_architecture(const hfm_model *model); /* "BertForSequenceClassification" */
+HFMODEL_API const char *hfm_model_main_input_name(const hfm_model *model); /* "input_ids", "pixel_values" */
 HFMODEL_API hfm_task hfm_model_task(const hfm_model *model);
 HFMODEL_API hfm_dtype hfm_model_dtype(const hfm_model *model);          /* of the first float parameter */
 HFMODEL_API const char *hfm_model_isa(const hfm_model *model);          /* "avx512", ... */

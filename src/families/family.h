@@ -22,6 +22,7 @@ typedef struct hfm__rename {
 
 typedef struct hfm__family {
   const char *base;           /* the attribute that holds the base model in models with a head: "bert" */
+  int32_t main_input;         /* HFM__IN_...: what a forward can't do without; main_input_name */
   const hfm__head *heads;     /* ends with a NULL suffix; of two with one task, config.json's architectures chooses */
   const hfm__rename *renames; /* ends with NULLs; or NULL */
   const char *const *ignored; /* ends with NULL: parts of names in files that are no news; or NULL */

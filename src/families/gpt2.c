@@ -121,7 +121,8 @@ static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2
 
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
-static const hfm__family hfm__gpt2_family = {"transformer", hfm__gpt2_heads, NULL, hfm__gpt2_ignored};
+static const hfm__family hfm__gpt2_family = {"transformer", HFM__IN_input_ids, hfm__gpt2_heads, NULL,
+                                             hfm__gpt2_ignored};
 
 /* ---- The configuration class ---- */
 

@@ -123,8 +123,10 @@ static const hfm__rename hfm__qwen3_moe_renames[] = {
     {"mlp.experts.*.down_proj.weight", "mlp.experts.down_proj", 1, NULL},
     {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__mixtral_family = {"model", hfm__causal_heads, hfm__mixtral_renames, NULL};
-static const hfm__family hfm__qwen3_moe_family = {"model", hfm__causal_heads, hfm__qwen3_moe_renames, NULL};
+static const hfm__family hfm__mixtral_family = {"model", HFM__IN_input_ids, hfm__causal_heads, hfm__mixtral_renames,
+                                                NULL};
+static const hfm__family hfm__qwen3_moe_family = {"model", HFM__IN_input_ids, hfm__causal_heads,
+                                                  hfm__qwen3_moe_renames, NULL};
 
 /* ---- Configuration classes ---- */
 

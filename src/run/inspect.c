@@ -3,6 +3,9 @@
 HFMODEL_API const hfm_config *hfm_model_config(const hfm_model *model) { return model ? model->config : NULL; }
 HFMODEL_API const char *hfm_model_type(const hfm_model *model) { return model ? model->arch->model_type : NULL; }
 HFMODEL_API const char *hfm_model_architecture(const hfm_model *model) { return model ? model->architecture : NULL; }
+HFMODEL_API const char *hfm_model_main_input_name(const hfm_model *model) {
+  return model ? hfm__input_rows[model->arch->family->main_input].name : NULL;
+}
 HFMODEL_API hfm_task hfm_model_task(const hfm_model *model) { return model ? model->head->task : HFM_BASE; }
 HFMODEL_API hfm_dtype hfm_model_dtype(const hfm_model *model) { return model ? model->dtype : HFM_DTYPE_AUTO; }
 HFMODEL_API const char *hfm_model_isa(const hfm_model *model) { return model ? model->cpu.name : NULL; }

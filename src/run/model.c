@@ -181,11 +181,10 @@ HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *opti
   return options->strict ? hfm__cpu_make_strict(&model->cpu, error) : HFM_OK;
 }
 
-/* A forward's usual arguments: pixel_values, or input_ids with an attention_mask. */
+/* A forward's usual arguments: the main input, and the mask of ids. */
 HFM__PRIVATE uint32_t hfm__usual_inputs(const hfm_model *model) {
-  const hfm_task task = model->head->task;
-  const int is_image = task == HFM_IMAGE_CLASSIFICATION || hfm__config_find(model->config, "num_channels").node != 0;
-  return is_image ? 1u << HFM__IN_pixel_values : 1u << HFM__IN_input_ids | 1u << HFM__IN_attention_mask;
+  const int32_t input = model->arch->family->main_input;
+  return 1u << input | (input == HFM__IN_input_ids ? 1u << HFM__IN_attention_mask : 0);
 }
 
 /* What a call with the usual inputs asks for; shapes are 1 until the caller sets them. */

@@ -373,6 +373,7 @@ static void test_null(void) {
   hfm_model_free(NULL);
   hfm_config_free(NULL);
   CHECK(hfm_model_config(NULL) == NULL && hfm_model_type(NULL) == NULL && hfm_model_architecture(NULL) == NULL);
+  CHECK(hfm_model_main_input_name(NULL) == NULL);
   CHECK(hfm_model_isa(NULL) == NULL && hfm_model_file(NULL, 0) == NULL && hfm_label(NULL, 0) == NULL);
   CHECK_INT(hfm_num_parameters(NULL, 0, 0) + hfm_memory_footprint(NULL, 1) + hfm_num_labels(NULL), 0);
   CHECK_INT(hfm_print(NULL, NULL, 0) + hfm_state_dict_size(NULL) + hfm_load_report_size(NULL), 0);

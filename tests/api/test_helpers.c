@@ -210,6 +210,7 @@ static void test_load(void) {
   CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
   CHECK(out.logits.rank == 2 && out.logits.shape[0] == 2 && out.logits.shape[1] == 3);
   CHECK_STR(hfm_model_architecture(hfm_session_model(session)), "BertForSequenceClassification");
+  CHECK_STR(hfm_model_main_input_name(hfm_session_model(session)), "input_ids");
   CHECK_STR(hfm_label(hfm_session_model(session), 1), "yes");
   hfm_session_free(session);
   CHECK_INT(hfm_load("org/none", HFM_BASE, &session, &error), HFM_ERROR_NOT_FOUND);

@@ -44,7 +44,7 @@ if have "$CLANG"; then
     aim $target $bare
   done
   aim wasm32-unknown-unknown $bare -msimd128
-  skip "ARM, RISC-V, PowerPC, MIPS, WebAssembly, MSVC's target: checked by clang, but not run"
+  skip "ARM, RISC-V, PowerPC, MIPS, bare WebAssembly, MSVC's target: checked by clang, but not run"
 else
   skip "no clang ($CLANG): MSVC's target, ARM, RISC-V, PowerPC, MIPS and WebAssembly were not checked"
 fi

@@ -19,6 +19,15 @@ static const fuzz_fixture *fuzz_fixtures(size_t *count) {
     FUZZ_FIXTURE("deit", "deit_teacher"), FUZZ_FIXTURE("mistral", "mistral_causal"),
     FUZZ_FIXTURE("qwen2", "qwen2_sequence"), FUZZ_FIXTURE("granite", "granite_causal"),
     FUZZ_FIXTURE("phi3", "phi3_sequence"), FUZZ_FIXTURE("mixtral", "mixtral_causal"),
+    FUZZ_FIXTURE("camembert", "camembert_base"), FUZZ_FIXTURE("xlm-roberta", "xlm_roberta_masked"),
+    FUZZ_FIXTURE("opt", "opt_causal"), FUZZ_FIXTURE("gpt_neox", "gpt_neox_causal"),
+    FUZZ_FIXTURE("gpt_neo", "gpt_neo_causal"), FUZZ_FIXTURE("phi", "phi_token"), FUZZ_FIXTURE("falcon", "falcon_40b"),
+    FUZZ_FIXTURE("bloom", "bloom_causal"), FUZZ_FIXTURE("olmo2", "olmo2_causal"),
+    FUZZ_FIXTURE("smollm3", "smollm3_question"), FUZZ_FIXTURE("gemma", "gemma_causal"),
+    FUZZ_FIXTURE("gemma2", "gemma2_token"), FUZZ_FIXTURE("gemma3_text", "gemma3_causal"),
+    FUZZ_FIXTURE("t5", "t5_gated"), FUZZ_FIXTURE("mt5", "mt5_encoder"), FUZZ_FIXTURE("bart", "bart_sequence"),
+    FUZZ_FIXTURE("mbart", "mbart_generation"), FUZZ_FIXTURE("marian", "marian_two"),
+    FUZZ_FIXTURE("pegasus", "pegasus_generation"), FUZZ_FIXTURE("m2m_100", "m2m_100_generation"),
     FUZZ_FIXTURE("qwen3_moe", "qwen3_moe_causal")};
 #undef FUZZ_FIXTURE
   *count = sizeof all / sizeof all[0];

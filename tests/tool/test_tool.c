@@ -219,6 +219,8 @@ static void test_bench(void) {
   check_good("bench " MODELS "llama_causal --runs 3 --past 7 --json", "\"past\": 7");
   check_good("bench " MODELS "llama_causal --runs 3 --past 7", "[1, 1] after 7 cached");
   check_error("bench " MODELS "bert_base --past 3", 1, "keeps no keys and values");
+  check_good("bench " MODELS "t5_generation --runs 2 --length 9", "input [1, 9], and the decoder's of that shape");
+  check_good("bench " MODELS "bart_sequence --runs 2 --length 40 --batch 9", "tokens per second");
 }
 
 /* ---- Where the output goes -------------------------------------------------------------------------------------- */

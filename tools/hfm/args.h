@@ -158,7 +158,7 @@ static const option options_table[] = {
   { "--batch", "B", FOR_BENCH, COUNT, FIELD(batch), NULL,
     "rows (default 1)" },
   { "--length", "S", FOR_BENCH, COUNT, FIELD(length), NULL,
-    "tokens in a row (default 128, or as many as the model takes)" },
+    "tokens in a row, of the decoder, too (default 128, or as many as the model takes)" },
   { "--past", "P", FOR_BENCH, COUNT, FIELD(past), NULL,
     "decoders: P tokens are in the cache, and a forward adds one (or --length) to them" },
   { "--runs", "N", FOR_BENCH, COUNT, FIELD(runs), NULL,

@@ -14,22 +14,24 @@ static int64_t default_length(const hfm_config *config) {
   return most < 1 || most > 128 ? 128 : most;
 }
 
-/* Random ids or pixels in the shape that was asked for: the same ones each time. */
+/* Random ids or pixels in the shape that was asked for: the same ones each time. Rows of ids end with eos_token_id, and
+   have it nowhere else: BART's classifier looks for it. */
 static int bench_inputs(const arguments *args, const hfm_model *model, model_inputs *inputs) {
   const hfm_config *config = hfm_model_config(model);
-  const int64_t vocabulary = hfm_config_get_int(config, "vocab_size", 0), batch = args->batch ? args->batch : 1;
+  const int64_t vocabulary = hfm_config_get_int(config, "vocab_size", 1), batch = args->batch ? args->batch : 1;
+  const int64_t eos = hfm_config_get_int(config, "eos_token_id", -1);
   uint64_t state = 88172645463325252u;
   int64_t shape[4];
   int32_t rank;
   memset(inputs, 0, sizeof *inputs);
   shape[0] = batch;
-  if (vocabulary > 0) {
-    rank = 2;
-    shape[1] = args->length ? args->length : args->past ? 1 : default_length(config);
-  } else {
+  if (takes_pictures(model)) {
     rank = 4;
     shape[1] = hfm_config_get_int(config, "num_channels", 3);
     model_image_size(config, &shape[2], &shape[3]);
+  } else {
+    rank = 2;
+    shape[1] = args->length ? args->length : args->past ? 1 : default_length(config);
   }
   size_t count = 1;
   for (int32_t i = 0; i < rank; i++) {
@@ -45,8 +47,11 @@ static int bench_inputs(const arguments *args, const hfm_model *model, model_inp
     state ^= state << 13;
     state ^= state >> 7;
     state ^= state << 17;
-    if (rank == 2) inputs->ids[i] = (int64_t)((state >> 11) % (uint64_t)vocabulary);
-    else inputs->pixels[i] = (float)((double)(state >> 11) / 4503599627370496.0 - 1);
+    if (rank == 2) {
+      int64_t id = (int64_t)((state >> 11) % (uint64_t)vocabulary);
+      if (id == eos) id = (id + 1) % vocabulary;
+      inputs->ids[i] = eos >= 0 && eos < vocabulary && (int64_t)(i + 1) % shape[1] == 0 ? eos : id;
+    } else inputs->pixels[i] = (float)((double)(state >> 11) / 4503599627370496.0 - 1);
   }
   if (rank == 2) inputs->in.input_ids = hfm_tensor_i64(inputs->ids, batch, shape[1]);
   else inputs->in.pixel_values = hfm_tensor_f32(inputs->pixels, 4, shape);
@@ -91,7 +96,8 @@ static int by_value(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* Warms up, then measures for a second, or as often as was asked for. */
+/* Warms up, then measures for a second, or as often as was asked for. A decoder that needs a text beside the encoder's
+   gets the same one. */
 static hfm_result bench_runs(const arguments *args, hfm_session *session, hfm_inputs *in, measurement *m,
                              hfm_error *error) {
   const int64_t least = args->runs ? args->runs : 10;
@@ -101,6 +107,10 @@ static hfm_result bench_runs(const arguments *args, hfm_session *session, hfm_in
   for (int i = 0; !result && i < 3 && (i < 1 || seconds() - begun < 1); i++) {
     const double now = seconds();
     result = bench_once(args, session, in, m, error);
+    if (result && error->item == HFM_E_INPUT_MISSING && strcmp(error->what, "decoder_input_ids") == 0) {
+      in->decoder_input_ids = in->input_ids;
+      result = bench_once(args, session, in, m, error);
+    }
     if (i == 0) m->first_ms = (seconds() - now) * 1000;
     progress_update(&bar, "warm up", (uint64_t)i + 1, 3, "runs");
   }
@@ -151,6 +161,7 @@ static void bench_report(const arguments *args, const hfm_model *model, const hf
   printf("%s, %s, %s, %d thread%s, input ", hfm_model_architecture(model), hfm_dtype_name(hfm_model_dtype(model)),
          hfm_model_isa(model), (int)hfm_session_threads(session), hfm_session_threads(session) == 1 ? "" : "s");
   print_shape(input);
+  if (in->decoder_input_ids.data) printf(", and the decoder's of that shape");
   if (args->past) printf(" after %" PRId64 " cached", args->past);
   printf("\nmedian %.3f ms, fastest %.3f ms, slowest %.3f ms of %" PRId64 " runs: %.*f %s per second\n", median,
          m->ms[0], m->ms[m->runs - 1], m->runs, per_second < 100, per_second, text ? "tokens" : "pictures");

@@ -66,6 +66,10 @@ static int inputs_from_ids(const string_list *rows, int left, const hfm_model *m
 
 /* ---- --image -------------------------------------------------------------------------------------------------- */
 
+static int takes_pictures(const hfm_model *model) {
+  return strcmp(hfm_model_main_input_name(model), "pixel_values") == 0;
+}
+
 /* height and width that the model was made for: image_size, a number or a list. */
 static void model_image_size(const hfm_config *config, int64_t *height, int64_t *width) {
   const int64_t square = hfm_config_get_int(config, "image_size", 0);
@@ -96,10 +100,10 @@ static int image_processor_for(const hfm_model *model, const char *path, hfm_ima
   const int32_t channels = (int32_t)hfm_config_get_int(config, "num_channels", 3);
   int64_t height, width;
   hfm_error error;
-  model_image_size(config, &height, &width);
-  if (height < 1) {
+  if (!takes_pictures(model)) {
     return say_error(EXIT_BAD_INPUT, "%s takes token ids, not pictures: give it --ids", hfm_model_architecture(model));
   }
+  model_image_size(config, &height, &width);
   char *folder = model_folder(model, path, 0);
   if (!folder) return out_of_memory();
   const hfm_result result = hfm_image_processor_from_pretrained(folder, channels, processor, &error);

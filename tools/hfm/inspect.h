@@ -191,8 +191,8 @@ static int check_image_processor(const arguments *args, const hfm_model *model) 
   hfm_image square, wide;
   hfm_error error;
   int64_t model_size[2], of_square[2], of_wide[2];
+  if (!takes_pictures(model)) return EXIT_OK;
   model_image_size(config, &model_size[0], &model_size[1]);
-  if (model_size[0] < 1) return EXIT_OK;
   char *folder = model_folder(model, args->path, 0);
   if (!folder) return out_of_memory();
   const int32_t channels = (int32_t)hfm_config_get_int(config, "num_channels", 3);
