@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "5c4e9f11e20f7805" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "72653bd9e9a1f94d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9331,6 +9331,7 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
      select_lt(a, b, x, y) = a < b ? x : y
      dot_bf16(x, w, c): lanes are two bf16; c + high(x) * high(w), then + low(x) * low(w); store_bf16 rounds to nearest,
      ties to even. A tier without such products leaves both out
+     prefetch(p, level) into the cache of that level, 1 or 2
      transpose(r): the W vectors r[0..W-1] as a square matrix, in place */
 
 #define HFM__W 1
@@ -9363,7 +9364,7 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 #define hfm__v_sum(x) (x)
 #define hfm__v_hmax(x) (x)
 #define hfm__v_transpose(r) (void)(r)
-#define hfm__v_prefetch(p) (void)(p)
+#define hfm__v_prefetch(p, level) (void)(p)
 #if HFM__WITH_AVX512_BF16 /* the specification of an instruction that no other tier has */
 #define HFM__TARGET_BF16
 #define hfm__v_dot_bf16(x, w, c) hfm__v1_dot_bf16(x, w, c)
@@ -9889,8 +9890,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -10063,8 +10064,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -10299,10 +10300,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -10368,11 +10369,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)
@@ -10753,7 +10756,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sum(x) ((float)(x))
 #define hfm__v_hmax(x) ((float)(x))
 #define hfm__v_transpose(r) (void)(r)
-#define hfm__v_prefetch(p) (void)(p)
+#define hfm__v_prefetch(p, level) (void)(p)
 
 /* ==== begin src/cpu/vec_doubles.h ==== */
 /* amalgamate: repeat */
@@ -11264,8 +11267,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -11438,8 +11441,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -11674,10 +11677,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -11743,11 +11746,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)
@@ -12129,7 +12134,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sum(x) ((float)(x))
 #define hfm__v_hmax(x) ((float)(x))
 #define hfm__v_transpose(r) (void)(r)
-#define hfm__v_prefetch(p) (void)(p)
+#define hfm__v_prefetch(p, level) (void)(p)
 
 /* ==== begin src/cpu/vec_doubles.h ==== */
 /* amalgamate: repeat */
@@ -12640,8 +12645,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -12814,8 +12819,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -13050,10 +13055,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -13119,11 +13124,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)
@@ -13506,7 +13513,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sum(x) ((float)(x))
 #define hfm__v_hmax(x) ((float)(x))
 #define hfm__v_transpose(r) (void)(r)
-#define hfm__v_prefetch(p) (void)(p)
+#define hfm__v_prefetch(p, level) (void)(p)
 
 /* ==== begin src/cpu/vec_doubles.h ==== */
 /* amalgamate: repeat */
@@ -14017,8 +14024,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -14191,8 +14198,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -14427,10 +14434,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -14496,11 +14503,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)
@@ -14881,7 +14890,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sum(x) hfm__v4_sum(x)
 #define hfm__v_hmax(x) hfm__v4_hmax(x)
 #define hfm__v_transpose(r) _MM_TRANSPOSE4_PS((r)[0], (r)[1], (r)[2], (r)[3])
-#define hfm__v_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
+#define hfm__v_prefetch(p, level) _mm_prefetch((const char *)(p), (level) == 1 ? _MM_HINT_T0 : _MM_HINT_T1)
 
 HFM__TARGET HFM__LONG_INLINE __m128 hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -15387,8 +15396,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -15561,8 +15570,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -15797,10 +15806,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -15866,11 +15875,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)
@@ -16250,15 +16261,17 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sum(x) hfm__v8_sum(x)
 #define hfm__v_hmax(x) hfm__v8_hmax(x)
 #define hfm__v_transpose(r) hfm__v8_transpose(r)
-#define hfm__v_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
+#define hfm__v_prefetch(p, level) _mm_prefetch((const char *)(p), (level) == 1 ? _MM_HINT_T0 : _MM_HINT_T1)
 
 /* The first n lanes; n in 0..8. */
 HFM__TARGET HFM__INLINE __m256i hfm__v8_mask(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 HFM__TARGET HFM__INLINE __m256 hfm__v8_load_bf16(const uint16_t *p) {
-  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  const __m256i from = _mm256_setr_epi8(-1, -1, 0, 1, -1, -1, 2, 3, -1, -1, 4, 5, -1, -1, 6, 7,
+                                        -1, -1, 8, 9, -1, -1, 10, 11, -1, -1, 12, 13, -1, -1, 14, 15);
+  const __m256i narrow = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)p));
+  return _mm256_castsi256_ps(_mm256_shuffle_epi8(narrow, from));
 }
 HFM__TARGET HFM__LONG_INLINE __m256 hfm__v8_scale(__m256 x, __m256 n) {
   const __m256i bias = _mm256_set1_epi32(127), whole = _mm256_cvtps_epi32(n);
@@ -16756,8 +16769,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -16930,8 +16943,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -17166,10 +17179,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -17235,11 +17248,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)
@@ -17621,7 +17636,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sum(x) hfm__v16_sum(x)
 #define hfm__v_hmax(x) hfm__v16_hmax(x)
 #define hfm__v_transpose(r) hfm__v16_transpose(r)
-#define hfm__v_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
+#define hfm__v_prefetch(p, level) _mm_prefetch((const char *)(p), (level) == 1 ? _MM_HINT_T0 : _MM_HINT_T1)
 #if HFM__WITH_AVX512_BF16
 #define HFM__TARGET_BF16 HFM__ATTRIBUTE_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,f16c")
 #define hfm__v_dot_bf16(x, w, c) hfm__v16_dot_bf16(x, w, c)
@@ -17639,9 +17654,12 @@ HFM__TARGET_BF16 HFM__INLINE void hfm__v16_store_bf16(uint16_t *p, __m512 x) {
 }
 #endif
 
+/* In one instruction: the fewer there are, the more lines of memory a core has under way at a time. */
 HFM__TARGET HFM__INLINE __m512 hfm__v16_load_bf16(const uint16_t *p) {
-  const __m256i narrow = _mm256_loadu_si256((const __m256i *)(const void *)p);
-  return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, narrow), 16));
+  const __m512i from = _mm512_setr_epi32(0, 1 << 16, 2 << 16, 3 << 16, 4 << 16, 5 << 16, 6 << 16, 7 << 16, 8 << 16,
+                                         9 << 16, 10 << 16, 11 << 16, 12 << 16, 13 << 16, 14 << 16, 15 << 16);
+  const __m512i narrow = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)p));
+  return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, from, narrow));
 }
 HFM__TARGET HFM__LONG_INLINE float hfm__v16_sum(__m512 v) {
   const __m256 h = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));
@@ -18140,8 +18158,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -18314,8 +18332,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -18550,10 +18568,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -18619,11 +18637,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)
@@ -19003,7 +19023,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sum(x) vaddvq_f32(x)
 #define hfm__v_hmax(x) vmaxvq_f32(x)
 #define hfm__v_transpose(r) hfm__v4_transpose(r)
-#define hfm__v_prefetch(p) __builtin_prefetch(p, 0, 2)
+#define hfm__v_prefetch(p, level) __builtin_prefetch(p, 0, 4 - (level))
 
 HFM__INLINE float32x4_t hfm__v4_max(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 HFM__INLINE float32x4_t hfm__v4_min(float32x4_t a, float32x4_t b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
@@ -19494,8 +19514,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -19668,8 +19688,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -19904,10 +19924,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -19973,11 +19993,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)
@@ -20360,7 +20382,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_sum(x) hfm__v4_sum(x)
 #define hfm__v_hmax(x) hfm__v4_hmax(x)
 #define hfm__v_transpose(r) hfm__v4_transpose(r)
-#define hfm__v_prefetch(p) (void)(p)
+#define hfm__v_prefetch(p, level) (void)(p)
 
 HFM__LONG_INLINE v128_t hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -20867,8 +20889,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -21041,8 +21063,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;
@@ -21277,10 +21299,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -21346,11 +21368,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)

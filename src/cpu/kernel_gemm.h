@@ -159,10 +159,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     const hfm__vf p = hfm__v_load(x + i);
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next);
-      hfm__v_prefetch(next + apart * k * size);
-      hfm__v_prefetch(next + apart * k * size * 2);
-      hfm__v_prefetch(next + apart * k * size * 3);
+      hfm__v_prefetch(next, 1);
+      hfm__v_prefetch(next + apart * k * size, 1);
+      hfm__v_prefetch(next + apart * k * size * 2, 1);
+      hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
     a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
@@ -228,11 +228,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
     const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
     if (four) {
-      hfm__v_prefetch(next + (i + apart) * size);
-      hfm__v_prefetch(next + (i + apart * 2) * size);
-      hfm__v_prefetch(next + (i + apart * 3) * size);
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    } else {
+      hfm__v_prefetch(next + i * size, 2);
     }
-    hfm__v_prefetch(next + i * size);
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
   HFM__FEW(HFM__PUT_SUMS)

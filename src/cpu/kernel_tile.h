@@ -31,8 +31,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
   for (i = 0; i < k; i++) {
     HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap);
+    hfm__v_prefetch(next, 2);
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
     next += bytes;
     HFM__TALL_ROWS(HFM__STEP)
     b += HFM__STRIP;

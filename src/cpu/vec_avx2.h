@@ -30,15 +30,17 @@
 #define hfm__v_sum(x) hfm__v8_sum(x)
 #define hfm__v_hmax(x) hfm__v8_hmax(x)
 #define hfm__v_transpose(r) hfm__v8_transpose(r)
-#define hfm__v_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
+#define hfm__v_prefetch(p, level) _mm_prefetch((const char *)(p), (level) == 1 ? _MM_HINT_T0 : _MM_HINT_T1)
 
 /* The first n lanes; n in 0..8. */
 HFM__TARGET HFM__INLINE __m256i hfm__v8_mask(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 HFM__TARGET HFM__INLINE __m256 hfm__v8_load_bf16(const uint16_t *p) {
-  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  const __m256i from = _mm256_setr_epi8(-1, -1, 0, 1, -1, -1, 2, 3, -1, -1, 4, 5, -1, -1, 6, 7,
+                                        -1, -1, 8, 9, -1, -1, 10, 11, -1, -1, 12, 13, -1, -1, 14, 15);
+  const __m256i narrow = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)p));
+  return _mm256_castsi256_ps(_mm256_shuffle_epi8(narrow, from));
 }
 HFM__TARGET HFM__LONG_INLINE __m256 hfm__v8_scale(__m256 x, __m256 n) {
   const __m256i bias = _mm256_set1_epi32(127), whole = _mm256_cvtps_epi32(n);

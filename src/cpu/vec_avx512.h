@@ -32,7 +32,7 @@
 #define hfm__v_sum(x) hfm__v16_sum(x)
 #define hfm__v_hmax(x) hfm__v16_hmax(x)
 #define hfm__v_transpose(r) hfm__v16_transpose(r)
-#define hfm__v_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
+#define hfm__v_prefetch(p, level) _mm_prefetch((const char *)(p), (level) == 1 ? _MM_HINT_T0 : _MM_HINT_T1)
 #if HFM__WITH_AVX512_BF16
 #define HFM__TARGET_BF16 HFM__ATTRIBUTE_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,f16c")
 #define hfm__v_dot_bf16(x, w, c) hfm__v16_dot_bf16(x, w, c)
@@ -50,9 +50,12 @@ HFM__TARGET_BF16 HFM__INLINE void hfm__v16_store_bf16(uint16_t *p, __m512 x) {
 }
 #endif
 
+/* In one instruction: the fewer there are, the more lines of memory a core has under way at a time. */
 HFM__TARGET HFM__INLINE __m512 hfm__v16_load_bf16(const uint16_t *p) {
-  const __m256i narrow = _mm256_loadu_si256((const __m256i *)(const void *)p);
-  return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, narrow), 16));
+  const __m512i from = _mm512_setr_epi32(0, 1 << 16, 2 << 16, 3 << 16, 4 << 16, 5 << 16, 6 << 16, 7 << 16, 8 << 16,
+                                         9 << 16, 10 << 16, 11 << 16, 12 << 16, 13 << 16, 14 << 16, 15 << 16);
+  const __m512i narrow = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)p));
+  return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, from, narrow));
 }
 HFM__TARGET HFM__LONG_INLINE float hfm__v16_sum(__m512 v) {
   const __m256 h = _mm256_add_ps(_mm512_maskz_extractf32x8_ps(0xff, v, 0), _mm512_maskz_extractf32x8_ps(0xff, v, 1));

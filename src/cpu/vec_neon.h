@@ -30,7 +30,7 @@
 #define hfm__v_sum(x) vaddvq_f32(x)
 #define hfm__v_hmax(x) vmaxvq_f32(x)
 #define hfm__v_transpose(r) hfm__v4_transpose(r)
-#define hfm__v_prefetch(p) __builtin_prefetch(p, 0, 2)
+#define hfm__v_prefetch(p, level) __builtin_prefetch(p, 0, 4 - (level))
 
 HFM__INLINE float32x4_t hfm__v4_max(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 HFM__INLINE float32x4_t hfm__v4_min(float32x4_t a, float32x4_t b) { return vbslq_f32(vcltq_f32(a, b), a, b); }

@@ -10,6 +10,7 @@
      select_lt(a, b, x, y) = a < b ? x : y
      dot_bf16(x, w, c): lanes are two bf16; c + high(x) * high(w), then + low(x) * low(w); store_bf16 rounds to nearest,
      ties to even. A tier without such products leaves both out
+     prefetch(p, level) into the cache of that level, 1 or 2
      transpose(r): the W vectors r[0..W-1] as a square matrix, in place */
 
 #define HFM__W 1
@@ -42,7 +43,7 @@
 #define hfm__v_sum(x) (x)
 #define hfm__v_hmax(x) (x)
 #define hfm__v_transpose(r) (void)(r)
-#define hfm__v_prefetch(p) (void)(p)
+#define hfm__v_prefetch(p, level) (void)(p)
 #if HFM__WITH_AVX512_BF16 /* the specification of an instruction that no other tier has */
 #define HFM__TARGET_BF16
 #define hfm__v_dot_bf16(x, w, c) hfm__v1_dot_bf16(x, w, c)

@@ -31,6 +31,6 @@
 #define hfm__v_sum(x) ((float)(x))
 #define hfm__v_hmax(x) ((float)(x))
 #define hfm__v_transpose(r) (void)(r)
-#define hfm__v_prefetch(p) (void)(p)
+#define hfm__v_prefetch(p, level) (void)(p)
 
 #include "vec_doubles.h"

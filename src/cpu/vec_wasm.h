@@ -33,7 +33,7 @@
 #define hfm__v_sum(x) hfm__v4_sum(x)
 #define hfm__v_hmax(x) hfm__v4_hmax(x)
 #define hfm__v_transpose(r) hfm__v4_transpose(r)
-#define hfm__v_prefetch(p) (void)(p)
+#define hfm__v_prefetch(p, level) (void)(p)
 
 HFM__LONG_INLINE v128_t hfm__v4_load_n(const float *p, int64_t n) {
   float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
