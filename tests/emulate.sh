@@ -11,6 +11,8 @@ first_of() { # COMMAND...: the first that is there
   done
 }
 
+threads=-pthread # what programs with threads are compiled with
+
 # RUNNER is what runs the programs: an emulator, or env where the machine does. As in run.sh, what does not define
 # HFMODEL_IMPLEMENTATION is linked with one object of it.
 suite() { # WHAT RUNNER SOURCES COMPILER FLAGS...
@@ -23,7 +25,7 @@ suite() { # WHAT RUNNER SOURCES COMPILER FLAGS...
     if grep -q '^#define HFMODEL_IMPLEMENTATION' "$source"; then private=-DHFMODEL_STATIC
     else private=$work/hfmodel.o; fi
     if check "$what: $name builds" "$@" -std=c99 -DCHECK_SLOW=2 -I. -Itests -Itools -o "$work/$name" "$source" \
-      "$private" -pthread -lm; then
+      "$private" $threads -lm; then
       check "$what: $name runs" "$runner" "$work/$name"
     fi
   done

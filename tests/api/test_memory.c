@@ -2,6 +2,7 @@
    turn, models from memory and through the caller's io, and configurations that ask for the impossible. */
 #include "hfmodel.h"
 #include "check.h"
+#include "load_file.h"
 #include "failing_alloc.h"
 #include "support.h"
 #include <stdio.h>
@@ -439,20 +440,6 @@ static void test_failing_allocations(void) {
 
 /* ---- Files in memory, and through the caller's io ---- */
 
-static void *read_whole(const char *path, size_t *size) {
-  FILE *f = fopen(path, "rb");
-  void *data;
-  long n;
-  if (!f) return NULL;
-  fseek(f, 0, SEEK_END);
-  n = ftell(f);
-  fseek(f, 0, SEEK_SET);
-  data = malloc((size_t)n + 1);
-  *size = data ? fread(data, 1, (size_t)n, f) : 0;
-  fclose(f);
-  return data;
-}
-
 /* A pack: the files of a directory, served from memory, with a fault at the n-th call. */
 typedef struct pack {
   hfm_memory_file files[8];
@@ -519,7 +506,7 @@ static int pack_fill(pack *p, const char *dir, const char *const *names) {
     size_t size = 0;
     snprintf(path, sizeof path, "%s/%s", dir, *names);
     p->files[p->count].name = *names;
-    p->files[p->count].data = read_whole(path, &size);
+    p->files[p->count].data = load_file(path, &size);
     p->files[p->count].size = size;
     if (!CHECK(p->files[p->count++].data != NULL)) return 0;
   }

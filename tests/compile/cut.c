@@ -131,6 +131,17 @@ static void run_forward(hfm_model *model) {
   hfm_session_free(session);
 }
 
+/* What they allocate is counted in blocks_out. */
+static hfm_options counted_options(int32_t random_weights) {
+  hfm_options options;
+  memset(&options, 0, sizeof options);
+  options.random_weights = random_weights;
+  options.allocator.alloc = count_alloc;
+  options.allocator.realloc = count_realloc;
+  options.allocator.free = count_free;
+  return options;
+}
+
 static void test_families(void) {
   size_t i, ran = 0;
   for (i = 0; i < sizeof models / sizeof models[0]; i++) {
@@ -138,11 +149,7 @@ static void test_families(void) {
     hfm_options options;
     hfm_model *model = NULL;
     hfm_error error;
-    memset(&options, 0, sizeof options);
-    options.random_weights = 1;
-    options.allocator.alloc = count_alloc;
-    options.allocator.realloc = count_realloc;
-    options.allocator.free = count_free;
+    options = counted_options(1);
     file.name = "config.json";
     file.data = models[i].config;
     file.size = strlen(models[i].config);
@@ -179,16 +186,13 @@ static void test_formats(void) {
   hfm__memory_files files;
   hfm_options options;
   hfm_error error;
-  memset(&options, 0, sizeof options);
+  options = counted_options(0);
   file.name = "x.gguf";
   file.data = empty_gguf;
   file.size = sizeof empty_gguf;
   files.files = &file;
   files.count = 1;
   options.io = hfm__memory_io(&files);
-  options.allocator.alloc = count_alloc;
-  options.allocator.realloc = count_realloc;
-  options.allocator.free = count_free;
 #ifdef HFMODEL_NO_GGUF
   CHECK_INT(hfm_check_file("x.gguf", &options, &error), HFM_ERROR_UNSUPPORTED);
   CHECK_CONTAINS(error.message, "HFMODEL_NO_GGUF");
@@ -211,13 +215,9 @@ static void test_cache(void) {
   hfm_outputs out;
   hfm_error error;
   if (!in_registry("bert")) return;
-  memset(&options, 0, sizeof options);
   memset(&in, 0, sizeof in);
-  options.random_weights = 1;
+  options = counted_options(1);
   options.task = HFM_CAUSAL_LM;
-  options.allocator.alloc = count_alloc;
-  options.allocator.realloc = count_realloc;
-  options.allocator.free = count_free;
   file.name = "config.json";
   file.data = config;
   file.size = sizeof config - 1;
@@ -248,11 +248,7 @@ static void test_messages(void) {
   hfm_options options;
   hfm_model *model = NULL;
   hfm_error error;
-  memset(&options, 0, sizeof options);
-  options.random_weights = 1;
-  options.allocator.alloc = count_alloc;
-  options.allocator.realloc = count_realloc;
-  options.allocator.free = count_free;
+  options = counted_options(1);
   file.name = "config.json";
   file.data = "{\"model_type\":7}";
   file.size = strlen((const char *)file.data);

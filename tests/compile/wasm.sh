@@ -1,30 +1,25 @@
 #!/bin/sh
 # WebAssembly, by Emscripten, portable and with SIMD128, run by Node.js: every family, its parity with Transformers, the
 # kernels, and generation, in the 64 KB of stack that newer versions give.
-. "$(dirname "$0")/../check.sh"
+. "$(dirname "$0")/../emulate.sh"
 export NODE_PATH="${NODE_PATH:-/usr/share/nodejs}" # where Debian has a module that its emcc needs
+threads=
 
 # Versions before 3.1.21 fetch the module where there is a fetch, though Node's takes no path.
-run='delete globalThis.fetch; require(process.argv[1])'
+printf '#!/bin/sh\nexec node -e "delete globalThis.fetch; require(process.argv[1])" "./$1"\n' >"$work/node"
+chmod +x "$work/node"
 
-suite() { # FLAGS... As in tests/run.sh, what does not define HFMODEL_IMPLEMENTATION is linked with one object of it.
-  printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/hfmodel.c"
-  check "the library builds $*" emcc -std=c99 -O1 "$@" -I. -c -o "$work/hfmodel.o" "$work/hfmodel.c"
-  for source in tests/compile/cut.c tests/kernels/test_*.c tests/models/test_*.c; do
-    name=$(basename "$source" .c)
-    if grep -q '^#define HFMODEL_IMPLEMENTATION' "$source"; then private=-DHFMODEL_STATIC
-    else private=$work/hfmodel.o; fi
-    if check "$name builds $*" emcc -std=c99 -O1 "$@" -Wall -Wextra -Werror -DCHECK_SLOW=2 \
-      -sALLOW_MEMORY_GROWTH -sTOTAL_STACK=65536 -sSTACK_OVERFLOW_CHECK=2 -sNODERAWFS -sENVIRONMENT=node \
-      -I. -Itests -Itools -o "$work/$name.js" "$source" "$private"; then
-      check "$name runs $*" node -e "$run" "./$work/$name.js"
-    fi
-  done
+web() { # WHAT FLAGS...
+  web_name=$1
+  shift
+  suite "$web_name" "$work/node" "$vector_sources" emcc -O1 "$@" -Wall -Wextra -Werror \
+    -Wno-unused-command-line-argument -sALLOW_MEMORY_GROWTH -sTOTAL_STACK=65536 -sSTACK_OVERFLOW_CHECK=2 \
+    -sNODERAWFS -sENVIRONMENT=node
 }
 
 if have emcc && have node; then
-  suite
-  suite -msimd128
+  web "WebAssembly"
+  web "WebAssembly, SIMD128" -msimd128
 else
   skip "emcc or node is not here: WebAssembly was not run"
 fi
