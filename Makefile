@@ -22,6 +22,7 @@ SECONDS ?= 60
 FUZZ_SECONDS ?= $(SECONDS)
 # Programs are slow then: tests/check.h says what CHECK_SLOW leaves out.
 ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DCHECK_SLOW=1
+SANITIZED = $(patsubst %,'/%/test_*.c',api fuzz kernels models tool unit)
 TSAN = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 BUILD_C = $(CC) -std=c99 $(CFLAGS) -I.
 
@@ -55,7 +56,7 @@ bench-peers: build/hfm
 	@CC="$(CC)" $(PYTHON) tools/bench/peers.py --write
 
 sanitize: build/hfm
-	@BUILD=build/asan TEST_CFLAGS="$(ASAN)" tests/run.sh '/test_*.c'
+	@BUILD=build/asan TEST_CFLAGS="$(ASAN)" tests/run.sh $(SANITIZED)
 	@BUILD=build/tsan TEST_CFLAGS="$(TSAN)" tests/run.sh /test_threads /test_session_threads
 
 fuzz: hfmodel.h

@@ -1,6 +1,7 @@
 # Sourced by scripts that try another machine: every family from random weights, the kernels and the parity with
 # Transformers; files beyond 4 GiB and the unit tests, where numbers are stored in another way than here.
 . "$(dirname "$0")/../check.sh"
+. tests/linking.sh
 
 first_of() { # COMMAND...: the first that is there
   for candidate in "$@"; do
@@ -13,19 +14,18 @@ first_of() { # COMMAND...: the first that is there
 
 threads=-pthread # what programs with threads are compiled with
 
-# RUNNER is what runs the programs: an emulator, or env where the machine does. As in run.sh, what does not define
-# HFMODEL_IMPLEMENTATION is linked with one object of it.
+# RUNNER is what runs the programs: an emulator, or env where the machine does.
 suite() { # WHAT RUNNER SOURCES COMPILER FLAGS...
   what=$1 runner=$2 sources=$3
   shift 3
-  printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/hfmodel.c"
+  write_library "$work/hfmodel.c"
   check "$what: the library builds" "$@" -std=c99 -I. -c -o "$work/hfmodel.o" "$work/hfmodel.c"
   for source in $sources; do
     name=$(basename "$source" .c)
-    if grep -q '^#define HFMODEL_IMPLEMENTATION' "$source"; then private=-DHFMODEL_STATIC
-    else private=$work/hfmodel.o; fi
+    library=-DHFMODEL_STATIC
+    if is_linked "$source"; then library=$work/hfmodel.o; fi
     if check "$what: $name builds" "$@" -std=c99 -DCHECK_SLOW=2 -I. -Itests -Itools -o "$work/$name" "$source" \
-      "$private" $threads -lm; then
+      "$library" $threads -lm; then
       check "$what: $name runs" "$runner" "$work/$name"
     fi
   done

@@ -8,6 +8,7 @@
 # The last line is "N passed, N failed, N skipped"; the exit code is 1 if anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+. tests/linking.sh
 : "${CC:=cc}" "${CFLAGS:=}" "${TEST_CFLAGS:=-O1 -g}" "${LDLIBS:=-lm}" "${BUILD:=build/test}" "${TEST_TIMEOUT:=3000}"
 : "${JOBS:=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}"
 export CC
@@ -19,25 +20,18 @@ mkdir "$run"
 limit=
 if command -v timeout >/dev/null 2>&1; then limit="timeout $TEST_TIMEOUT"; fi
 
-# The time goes into compiling the library. So a test of the public API is linked with one object of it. A test that
-# defines HFMODEL_IMPLEMENTATION looks at private names: HFMODEL_STATIC lets the compiler drop what it doesn't reach,
-# and tests/unit/ does without the kernels for each instruction set, which have tests of their own. Internal invariants
-# are checked in all of them.
+# What of the library is compiled into a test of tests/unit/ does without the kernels for each instruction set, which
+# have tests of their own. Internal invariants are checked in all of them.
 compile() { # ARGUMENTS...
   # shellcheck disable=SC2086
   $CC -std=c99 $TEST_CFLAGS $CFLAGS '-DHFMODEL_ASSERT(x)=((x) ? (void)0 : abort())' -I. -Itests -Itools "$@"
-}
-
-is_linked() { # SOURCE
-  case $1 in *.c) ;; *) return 1 ;; esac
-  ! grep -q '^#define HFMODEL_IMPLEMENTATION' "$1"
 }
 
 # What takes minutes comes first, so that no worker is left alone with it; the library before what is linked with it.
 place() { # PATH
   case $1 in
     */emulated_*.sh | */bits32.sh | */wasm.sh) echo 1 ;;
-    */test_fuzz.sh | */cuts.sh | */warnings.sh | */test_examples.sh) echo 1 ;;
+    */test_kernels.c | */test_fuzz.sh | */cuts.sh | */warnings.sh | */test_examples.sh) echo 1 ;;
     library) echo 2 ;;
     *.sh) echo 5 ;;
     *) if is_linked "$1"; then echo 4; else echo 3; fi ;;
@@ -58,7 +52,7 @@ sort "$run/wanted" | sed 's/^[0-9] //' >"$run/list"
 library=$BUILD/hfmodel.o
 build_library() {
   if [ ! -e "$library" ] || [ -n "$(find hfmodel.h -newer "$library")" ]; then
-    printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$BUILD/hfmodel.c"
+    write_library "$BUILD/hfmodel.c"
     rm -f "$library"
     compile -c -o "$library" "$BUILD/hfmodel.c" # what is wrong is said here once; each test that needs it then fails
   fi

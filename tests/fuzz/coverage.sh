@@ -21,7 +21,7 @@ rm -f "$work"/*.profraw
 objects=
 for target in ${*:-$all_targets}; do
   program=$work/fuzz_$target source=tests/fuzz/fuzz_$target.c weights=
-  if grep -q '^#include "fuzz_weights.h"' "$source"; then weights=tests/fuzz/weights.c; fi
+  if needs_weights "$source"; then weights=tests/fuzz/weights.c; fi
   # shellcheck disable=SC2086
   $CLANG -std=c99 -O1 -g -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping -DHFMODEL_IMPLEMENTATION= \
     -DHFMODEL_STATIC -Isrc -I. -o "$program" "$source" $weights -pthread -lm || exit 1

@@ -8,6 +8,7 @@
 # FUZZ_CMP=1 lets the fuzzer look at comparisons, too: a third of the speed, for formats that no mutator here knows.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+. tests/linking.sh
 . tests/fuzz/targets.sh
 : "${FUZZ_SECONDS:=60}" "${FUZZ_RUNS:=-1}" "${FUZZ_CMP:=0}" "${FUZZ_BUILD_ONLY:=}" "${FUZZ_OPTIMIZE:=-O2}"
 : "${FUZZ_SANITIZE:=-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all}"
@@ -26,13 +27,11 @@ compile() { # ARGUMENTS...
   # shellcheck disable=SC2086
   $CLANG -std=c99 $FUZZ_OPTIMIZE -g $FUZZ_SANITIZE $coverage -I. "$@"
 }
-# A target that looks at private names compiles what it reaches. The others are linked with the library, or with
-# weights.c, which are compiled once.
-printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$FUZZ_DIR/hfmodel.c"
+write_library "$FUZZ_DIR/hfmodel.c"
 build() { # SOURCE PROGRAM
-  if grep -q '^#define HFMODEL_IMPLEMENTATION' "$1"; then
+  if ! is_linked "$1"; then
     with=-DHFMODEL_STATIC
-  elif grep -q '^#include "fuzz_weights.h"' "$1"; then
+  elif needs_weights "$1"; then
     with=$FUZZ_DIR/weights.o
     ! is_stale "$with" hfmodel.h tests/fuzz tests/*.h || compile -DHFMODEL_STATIC -c -o "$with" tests/fuzz/weights.c ||
       return

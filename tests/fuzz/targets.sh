@@ -22,6 +22,11 @@ schedule() { # TARGET
   esac
 }
 
+# Is it to be compiled with weights.c?
+needs_weights() { # SOURCE
+  grep -q '^#include "fuzz_weights.h"' "$1"
+}
+
 # How much of the corpus is committed.
 pack_bytes() { # TARGET
   case $1 in

@@ -12,12 +12,13 @@
 #define GUARD_PAGES 0
 #endif
 
+static const int32_t weight_types[] = {HFM_F32, HFM_F16, HFM_BF16};
 static const int32_t every_tier[] = {HFM_ISA_SCALAR, HFM_ISA_SSE2, HFM_ISA_AVX2, HFM_ISA_AVX512, HFM_ISA_NEON,
                                      HFM_ISA_WASM_SIMD128};
 
 /* Runs the test on every tier that this build and machine have. A tier of this kind of processor that is missing is
    counted as skipped; those of other processors are not spoken of. */
-CHECK_UNUSED static void each_tier(void (*test)(const hfm__cpu *cpu)) {
+static void each_tier(void (*test)(const hfm__cpu *cpu)) {
   size_t i;
   for (i = 0; i < HFM__COUNT(every_tier); i++) {
     hfm_error error;
@@ -37,45 +38,45 @@ enum { FAST_MATH = 1 };
 #else
 enum { FAST_MATH = 0 };
 #endif
-CHECK_UNUSED static void each_tier_exactly(void (*test)(const hfm__cpu *cpu)) {
+static void each_tier_exactly(void (*test)(const hfm__cpu *cpu)) {
   if (FAST_MATH) SKIP("not promised under -ffast-math");
   else each_tier(test);
 }
 
 static uint64_t random_state = 88172645463325252u;
-CHECK_UNUSED static uint32_t random_u32(void) {
+static uint32_t random_u32(void) {
   random_state ^= random_state << 13;
   random_state ^= random_state >> 7;
   random_state ^= random_state << 17;
   return (uint32_t)(random_state >> 32);
 }
 /* In [-1, 1). */
-CHECK_UNUSED static float random_float(void) { return (float)(int32_t)random_u32() / 2147483648.0f; }
-CHECK_UNUSED static void random_fill(float *x, int64_t n) {
+static float random_float(void) { return (float)(int32_t)random_u32() / 2147483648.0f; }
+static void random_fill(float *x, int64_t n) {
   int64_t i;
   for (i = 0; i < n; i++) x[i] = random_float();
 }
 
-CHECK_UNUSED static uint32_t bits_of(float f) {
+static uint32_t bits_of(float f) {
   uint32_t u;
   memcpy(&u, &f, sizeof u);
   return u;
 }
-CHECK_UNUSED static float float_of(uint32_t u) {
+static float float_of(uint32_t u) {
   float f;
   memcpy(&f, &u, sizeof f);
   return f;
 }
-CHECK_UNUSED static int is_nan(float f) { return (bits_of(f) & 0x7fffffffu) > 0x7f800000u; }
+static int is_nan(float f) { return (bits_of(f) & 0x7fffffffu) > 0x7f800000u; }
 
 /* bf16 or f16 bits of a value that has few enough digits, or of the nearest below; f16: |f| in [2^-14, 65504] or 0. */
-CHECK_UNUSED static uint16_t narrow(int32_t dtype, float f) {
+static uint16_t narrow(int32_t dtype, float f) {
   const uint32_t u = bits_of(f);
   if (dtype == HFM_BF16) return (uint16_t)(u >> 16);
   if ((u & 0x7fffffffu) < 0x38800000u) return (uint16_t)(u >> 16 & 0x8000u);
   return (uint16_t)((u >> 16 & 0x8000u) | (((u & 0x7fffffffu) - 0x38000000u) >> 13));
 }
-CHECK_UNUSED static float wide(int32_t dtype, uint16_t h) {
+static float wide(int32_t dtype, uint16_t h) {
   return dtype == HFM_BF16 ? float_of((uint32_t)h << 16) : hfm__half_bits(h);
 }
 
@@ -86,7 +87,7 @@ typedef struct guarded {
   size_t size;
 } guarded;
 
-CHECK_UNUSED static guarded guarded_alloc(size_t size, int at_start) {
+static guarded guarded_alloc(size_t size, int at_start) {
   guarded g;
 #if GUARD_PAGES
   const size_t page = (size_t)sysconf(_SC_PAGESIZE), inner = (size + page) / page * page;
@@ -102,7 +103,7 @@ CHECK_UNUSED static guarded guarded_alloc(size_t size, int at_start) {
 #endif
   return g;
 }
-CHECK_UNUSED static void guarded_free(guarded *g) {
+static void guarded_free(guarded *g) {
 #if GUARD_PAGES
   (void)munmap(g->block, g->size);
 #else
@@ -115,13 +116,13 @@ typedef struct op_job {
   const hfm__op_impl *impl;
   hfm__worker *workers;
 } op_job;
-CHECK_UNUSED static void op_chunk(void *ctx, int64_t chunk, int32_t worker) {
+static void op_chunk(void *ctx, int64_t chunk, int32_t worker) {
   op_job *job = (op_job *)ctx;
   job->impl->run(job->args, chunk, &job->workers[worker]);
 }
 
 /* Runs an op as the executor does. Scratch is as small as the op says and ends at a guard page (rounded to 64). */
-CHECK_UNUSED static void run_op(int op, hfm__op_args *args, int32_t threads) {
+static void run_op(int op, hfm__op_args *args, int32_t threads) {
   static uint64_t serial = 1;
   enum { MOST = 8 };
   hfm_allocator mem;

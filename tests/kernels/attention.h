@@ -1,11 +1,5 @@
 /* attention and rotary on every tier: the three implementations against one reference in double, every mask, any head
    size and length, and the same bits for a query row whatever block, thread or neighbour it has. */
-#define _GNU_SOURCE
-#define HFMODEL_IMPLEMENTATION
-#include "hfmodel.h"
-#include "check.h"
-
-#include "support.h"
 
 typedef struct attention_case {
   int64_t batch, queries, keys, heads, groups, head; /* groups: query heads for each key head */
@@ -487,7 +481,7 @@ static void test_attention_strict_pages(void) {
 static void test_attention_nan(void) { each_tier_exactly(attention_nan); }
 static void test_rotary_shapes(void) { each_tier(rotary_shapes); }
 
-int main(void) {
+static void test_attention(void) {
   TEST(test_attention_shapes);
   TEST(test_attention_strict);
   TEST(test_attention_tiles);
@@ -497,5 +491,4 @@ int main(void) {
   TEST(test_attention_strict_pages);
   TEST(test_attention_nan);
   TEST(test_rotary_shapes);
-  return check_report("test_attention");
 }

@@ -4,7 +4,7 @@
 tree=$work/tree
 rm -rf "$tree"
 mkdir -p "$tree/tests/a"
-cp tests/run.sh tests/check.h "$tree/tests/"
+cp tests/run.sh tests/linking.sh tests/check.h "$tree/tests/"
 cat >"$tree/hfmodel.h" <<END
 int answer(void);
 #ifdef HFMODEL_IMPLEMENTATION

@@ -1,11 +1,5 @@
 /* Row kernels and the small ops on every tier, against double: activations over the whole range of floats, norms,
    softmax, broadcasting, copies, gathers, indices. */
-#define _GNU_SOURCE
-#define HFMODEL_IMPLEMENTATION
-#include "hfmodel.h"
-#include "check.h"
-
-#include "support.h"
 
 static double exact_activation(int32_t activation, double x) {
   const double root = 0.79788456080286535588;
@@ -513,7 +507,7 @@ static void test_tiers_tested(void) {
     CHECK(hfm__isa_best() >= HFM_ISA_AVX512);
 }
 
-int main(void) {
+static void test_rows(void) {
   TEST(test_activations);
   TEST(test_special);
   TEST(test_norms);
@@ -531,5 +525,4 @@ int main(void) {
   TEST(test_frequencies);
   TEST(test_missing_tier);
   TEST(test_tiers_tested);
-  return check_report("test_rows");
 }

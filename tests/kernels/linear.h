@@ -1,13 +1,5 @@
 /* linear and conv2d on every tier: against sums in double, and the promise that an output's bits depend on nothing but
    the operation, K, the weight's type, the tier, and whether M is more than FEW_ROWS. */
-#define _GNU_SOURCE
-#define HFMODEL_IMPLEMENTATION
-#include "hfmodel.h"
-#include "check.h"
-
-#include "support.h"
-
-static const int32_t weight_types[] = {HFM_F32, HFM_F16, HFM_BF16};
 
 typedef struct linear_case {
   int64_t m, n, k;
@@ -98,7 +90,7 @@ static double rounded_bf16(float x) {
 }
 
 /* |error| <= (K + 8) * 2^-24 * sum |x w|, and a little for what follows. */
-static void check_against_double(const hfm__cpu *cpu, const linear_case *c, int at_start) {
+static void check_linear(const hfm__cpu *cpu, const linear_case *c, int at_start) {
   if (!check_turn()) return;
   linear_data d = make_linear(c, at_start);
   const int pairs = c->m > HFM__FEW_ROWS && hfm__in_pairs(cpu, c->dtype, c->transposed, c->k);
@@ -150,7 +142,7 @@ static void linear_shapes(const hfm__cpu *cpu) {
             c.with_bias = mix % 2 == 0;
             c.with_residual = mix % 3 == 0;
             c.activation = mix % 4 == 0 ? HFM__ACT_gelu : mix % 4 == 1 ? HFM__ACT_silu : HFM__ACT_none;
-            check_against_double(cpu, &c, mix % 5 == 0);
+            check_linear(cpu, &c, mix % 5 == 0);
           }
         }
       }
@@ -173,7 +165,7 @@ static void linear_deep(const hfm__cpu *cpu) {
       c.dtype = weight_types[i];
       c.with_bias = c.with_residual = 1;
       c.activation = HFM__ACT_gelu;
-      check_against_double(cpu, &c, 0);
+      check_linear(cpu, &c, 0);
     }
   }
 }
@@ -192,16 +184,16 @@ static void linear_empty(const hfm__cpu *cpu) {
   c.m = 0;
   c.n = 5;
   c.k = 3;
-  check_against_double(cpu, &c, 0);
+  check_linear(cpu, &c, 0);
   c.m = 3;
   c.n = 0;
-  check_against_double(cpu, &c, 0);
+  check_linear(cpu, &c, 0);
   c.n = 5;
   c.k = 0;
   c.with_bias = 1;
-  check_against_double(cpu, &c, 0);
+  check_linear(cpu, &c, 0);
   c.m = 1;
-  check_against_double(cpu, &c, 0);
+  check_linear(cpu, &c, 0);
 }
 
 /* Whatever is computed beside it, however many threads, wherever the panel comes from: the same bits. */
@@ -491,7 +483,7 @@ static void test_linear_special(void) { each_tier_exactly(linear_special); }
 static void test_linear_strided(void) { each_tier(linear_strided); }
 static void test_conv_shapes(void) { each_tier(conv_shapes); }
 
-int main(void) {
+static void test_linear(void) {
   TEST(test_linear_shapes);
   TEST(test_linear_empty);
   TEST(test_linear_one_order);
@@ -502,5 +494,4 @@ int main(void) {
   TEST(test_linear_special);
   TEST(test_linear_strided);
   TEST(test_conv_shapes);
-  return check_report("test_linear");
 }

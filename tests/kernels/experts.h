@@ -1,13 +1,5 @@
 /* Mixture of experts on every tier: routing, the products with the chosen experts' weights, and their sum, against
    double; and what they promise: experts that nobody chose are not touched, and a pair's bits depend on no other. */
-#define _GNU_SOURCE
-#define HFMODEL_IMPLEMENTATION
-#include "hfmodel.h"
-#include "check.h"
-
-#include "support.h"
-
-static const int32_t weight_types[] = {HFM_F32, HFM_F16, HFM_BF16};
 
 typedef struct experts_case {
   int64_t tokens, slots, experts, n, k;
@@ -93,7 +85,7 @@ static void run_experts(const hfm__cpu *cpu, const experts_case *c, const expert
   run_op(HFM__OP_experts, &a, threads);
 }
 
-static void check_against_double(const hfm__cpu *cpu, const experts_case *c) {
+static void check_experts(const hfm__cpu *cpu, const experts_case *c) {
   if (!check_turn()) return;
   experts_data d = make_experts(c);
   const int rounds = (c->tokens > 1 || cpu->batch_invariant) && hfm__in_pairs(cpu, c->dtype, 0, c->k);
@@ -138,7 +130,7 @@ static void experts_shapes(const hfm__cpu *cpu) {
               c.n = rows[m] * c.parts;
               c.k = ks[n];
               c.by_pair = (int32_t)((j + n) % 2);
-              check_against_double(cpu, &c);
+              check_experts(cpu, &c);
             }
 }
 
@@ -153,7 +145,7 @@ static void experts_large(const hfm__cpu *cpu) {
   c.n = 2 * (HFM__EXPERT_COLUMNS + cpu->kernels->nr + 3);
   c.k = 5;
   c.dtype = HFM_F32;
-  check_against_double(cpu, &c);
+  check_experts(cpu, &c);
   c.tokens = 3;
   c.slots = 2;
   c.experts = 2;
@@ -161,7 +153,7 @@ static void experts_large(const hfm__cpu *cpu) {
   c.n = cpu->kernels->nr + 1;
   c.k = HFM__PIECE_FLOATS / cpu->kernels->nr + 34;
   c.dtype = HFM_BF16;
-  check_against_double(cpu, &c);
+  check_experts(cpu, &c);
 }
 
 static void experts_in_pairs(const hfm__cpu *given) {
@@ -341,7 +333,7 @@ static void test_top_k(void) { each_tier_and_strict(top_k_values); }
 static void test_ties(void) { each_tier_exactly(top_k_ties); }
 static void test_sums(void) { each_tier_and_strict(sums); }
 
-int main(void) {
+static void test_experts(void) {
   TEST(test_shapes);
   TEST(test_large);
   TEST(test_in_pairs);
@@ -350,5 +342,4 @@ int main(void) {
   TEST(test_top_k);
   TEST(test_ties);
   TEST(test_sums);
-  return check_report("test_experts");
 }
