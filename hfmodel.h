@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "72653bd9e9a1f94d" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "d2a92c95ab056927" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -2854,7 +2854,7 @@ HFM__PRIVATE hfm_result hfm__budget_verdict(const hfm__context *ctx, hfm_result 
                                             hfm_error *error) {
   if (result != HFM_ERROR_MEMORY || !ctx->budget || !ctx->budget->exceeded) return result;
   return hfm__fail(error, HFM_E_FILE_STRUCTURE, file, NULL, 0,
-                   "what it describes takes %u bytes of memory more than the file has: no model is like that "
+                   "what it describes takes %u bytes of memory beyond its own size: no model is like that "
                    "(options.limits.max_structure_bytes)",
                    ctx->budget->structure);
 }
@@ -3316,7 +3316,14 @@ HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, 
   return result;
 }
 
-/* What people have under the name of a weights file, by its first bytes; "" where that says nothing. */
+HFM__PRIVATE hfm_result hfm__file_is_tar(const hfm__file *file, int *is_tar, hfm_error *error) {
+  uint8_t magic[5] = {0, 0, 0, 0, 0};
+  const hfm_result result = file->size < 262 ? HFM_OK : hfm__file_read(file, 257, magic, 5, error);
+  *is_tar = memcmp(magic, "ustar", 5) == 0;
+  return result;
+}
+
+/* What people have under the name of a model's file, by its first bytes; "" where that says nothing. */
 HFM__PRIVATE const char *hfm__file_guess(const uint8_t first[4]) {
   if (memcmp(first, "vers", 4) == 0)
     return " (it looks like a Git LFS pointer, which stands for the file: get it with git lfs pull or hf download)";
@@ -3743,8 +3750,8 @@ HFM__PRIVATE int32_t hfm__json_fail(hfm__json_reader *r, int32_t item, size_t at
     char found[24];
     hfm__text t = hfm__text_to(found, sizeof found);
     hfm__text_quoted(&t, r->text + at, 1);
-    r->result = hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s expected, found %s", offset, expected,
-                          found);
+    r->result = hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s expected, found %s%s", offset, expected,
+                          found, offset || r->size < 4 ? "" : hfm__file_guess((const uint8_t *)r->text));
   }
   return HFM__JSON_FAILED;
 }
@@ -5046,8 +5053,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
 /* ==== begin src/formats/zip.c ==== */
 /* ==== formats/zip (private): the stored zip archive that torch.save writes =====================================
    A reader for exactly that: entries are not compressed, so a tensor is a range of the file and nothing is unpacked.
-   Whatever two readers could understand differently (two directories, names that differ, entries that overlap,
-   sizes said twice) is refused. */
+   Whatever two readers could understand differently (two directories, names or sizes that differ, entries that
+   overlap, bytes that belong to none) is refused. */
 
 typedef struct hfm__zip_entry {
   const char *name; /* NUL-terminated, without a NUL or control byte */
@@ -5076,6 +5083,7 @@ enum {
   HFM__ZIP_LOCATOR64_SIZE = 20,
   HFM__ZIP_CENTRAL_SIZE = 46,
   HFM__ZIP_LOCAL_SIZE = 30,
+  HFM__ZIP_DESCRIPTOR_MAX = 24, /* with its signature and sizes of 64 bits */
   HFM__ZIP_REFUSED_FLAGS = 0x2061 /* encrypted, patched, strongly encrypted, masked headers */
 };
 
@@ -5178,9 +5186,9 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   }
   hfm__free(&zip->arena.mem, owned, reach);
   if (result != HFM_OK) return result;
-  if (dir->offset > dir->limit || dir->size > dir->limit - dir->offset)
+  if (dir->offset > dir->limit || dir->size != dir->limit - dir->offset)
     return hfm__zip_bad(zip, NULL, end, error,
-                        "the zip directory must end before byte %u, but has %u bytes from byte %u on", dir->limit,
+                        "the zip directory must end at byte %u, but has %u bytes from byte %u on", dir->limit,
                         dir->size, dir->offset);
   if (dir->entries == 0 || dir->entries > dir->size / HFM__ZIP_CENTRAL_SIZE)
     return hfm__zip_bad(zip, NULL, end, error,
@@ -5281,6 +5289,13 @@ HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entr
                         "its local header must be as the directory says, found method %u, flags %u, a name of %u bytes",
                         (uint64_t)hfm__le16(header + 8), (uint64_t)hfm__le16(header + 6),
                         (uint64_t)hfm__le16(header + 26));
+  for (int32_t i = 18; i <= 22; i += 4) { /* packed, unpacked; 0: a descriptor follows the data, all ones: zip64 */
+    const uint32_t said = hfm__le32(header + i);
+    if (said && said != 0xffffffff && said != entry->size)
+      return hfm__zip_bad(zip, entry->name, at, error,
+                          "the same size in its local header expected, %u bytes, found %u", entry->size,
+                          (uint64_t)said);
+  }
   result = hfm__file_bytes(zip->file, at + HFM__ZIP_LOCAL_SIZE, name_size, &name, &owned, error);
   if (result != HFM_OK) return result;
   same = memcmp(name, entry->name, name_size) == 0;
@@ -5304,17 +5319,23 @@ HFM__PRIVATE int hfm__zip_header_order(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* No two entries share a byte or a name. Leaves by_name sorted. */
-HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, hfm_error *error) {
+/* No two entries share a byte or a name, and between them, from the file's first byte to the directory, is room for
+   descriptors at most: a reader that goes from header to header finds the same entries. Leaves by_name sorted. */
+HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, uint64_t directory, hfm_error *error) {
   const void **sorted = zip->by_name;
+  uint64_t end = 0;
   for (size_t i = 0; i < zip->count; i++) sorted[i] = &zip->entries[i];
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_header_order);
-  for (size_t i = 1; i < zip->count; i++) {
-    const hfm__zip_entry *before = (const hfm__zip_entry *)sorted[i - 1], *entry = (const hfm__zip_entry *)sorted[i];
-    if (before->offset + before->size > entry->header)
-      return hfm__zip_bad(zip, entry->name, entry->header, error,
-                          "must begin behind the entry before it, which ends at byte %u",
-                          before->offset + before->size);
+  for (size_t i = 0; i <= zip->count; i++) {
+    const hfm__zip_entry *entry = i < zip->count ? (const hfm__zip_entry *)sorted[i] : NULL;
+    const uint64_t next = entry ? entry->header : directory;
+    if (end > next)
+      return hfm__zip_bad(zip, entry->name, next, error,
+                          "must begin behind the entry before it, which ends at byte %u", end);
+    if (next - end > (i ? (uint64_t)HFM__ZIP_DESCRIPTOR_MAX : 0))
+      return hfm__zip_bad(zip, NULL, end, error, "an entry or the directory expected, found %u bytes of neither",
+                          next - end);
+    if (entry) end = entry->offset + entry->size;
   }
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_name_order);
   for (size_t i = 1; i < zip->count; i++)
@@ -5366,7 +5387,7 @@ HFM__PRIVATE hfm_result hfm__zip_open(const hfm__file *file, hfm__zip *zip, hfm_
   if (result == HFM_OK && at != dir.size)
     result = hfm__zip_bad(zip, NULL, dir.offset + at, error,
                           "the zip directory must end with its last entry, found %u bytes more", dir.size - at);
-  if (result == HFM_OK) result = hfm__zip_check_apart(zip, error);
+  if (result == HFM_OK) result = hfm__zip_check_apart(zip, dir.offset, error);
   if (result == HFM_OK) result = hfm__zip_find_root(zip, error);
   hfm__free(mem, owned, dir.size);
   if (result != HFM_OK) hfm__zip_close(zip);
@@ -5512,7 +5533,7 @@ static const hfm__pickle_global hfm__pickle_globals[] = {
 #undef HFM__STORAGES
 #undef HFM__DTYPE
 
-enum { HFM__PK_PERSISTENT_MAX = 6 }; /* elements of a persistent id */
+enum { HFM__PK_PERSISTENT = 5, HFM__PK_PERSISTENT_VIEW }; /* elements of a persistent id: in a zip archive; before */
 
 /* Values that nothing can change are made once: they are most of what the pickles of models hold. */
 enum { HFM__PK_SHARED_BOOL = 256 /* below: integers */, HFM__PK_SHARED_TUPLE = 258, HFM__PK_SHARED };
@@ -5523,6 +5544,7 @@ typedef struct hfm__pickle {
   const uint8_t *data;
   size_t size, pos;
   uint64_t base;      /* of data[0] in the file */
+  uint32_t persistent; /* elements of a persistent id */
   size_t op;          /* where the running instruction began */
   hfm__pickle_object *objects; /* objects[0] is None, for everybody */
   size_t object_count, object_capacity;
@@ -5541,8 +5563,9 @@ typedef struct hfm__pickle {
 } hfm__pickle;
 
 HFM__PRIVATE void hfm__pickle_begin(hfm__pickle *p, const hfm_allocator *mem, const char *file, const uint8_t *data,
-                                    size_t size, uint64_t base, hfm_error *error) {
+                                    size_t size, uint64_t base, uint32_t persistent, hfm_error *error) {
   memset(p, 0, sizeof *p);
+  p->persistent = persistent;
   p->mem = mem;
   p->file = file;
   p->data = data;
@@ -5836,21 +5859,23 @@ HFM__PRIVATE int hfm__pickle_stack_global(hfm__pickle *p) {
 
 /* ---- Calls ---- */
 
-/* A storage: ('storage', class, key, location, numel[, view]); view: None or (key, offset, numel). */
+/* A storage: ('storage', class, key, location, numel); in a legacy stream, and only there, with a view behind it: None
+   or (key, offset, numel). */
 HFM__PRIVATE int hfm__pickle_persistent(hfm__pickle *p) {
-  static const char problem[] = "a persistent id must be ('storage', class, key, location, numel)";
-  uint32_t id, e[HFM__PK_PERSISTENT_MAX];
+  const int with_view = p->persistent == HFM__PK_PERSISTENT_VIEW;
+  const char *problem = with_view ? "a persistent id must be ('storage', class, key, location, numel, view)"
+                                  : "a persistent id must be ('storage', class, key, location, numel)";
+  uint32_t id, e[HFM__PK_PERSISTENT_VIEW];
   hfm__pickle_object *object;
   if (!hfm__pickle_pop(p, &id)) return 0;
-  if (!hfm__pickle_is(p, id, HFM__PK_TUPLE) || p->objects[id].u.count < HFM__PK_PERSISTENT_MAX - 1 ||
-      p->objects[id].u.count > HFM__PK_PERSISTENT_MAX)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, problem);
+  if (!hfm__pickle_is(p, id, HFM__PK_TUPLE) || p->objects[id].u.count != p->persistent)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "%s", problem);
   for (uint64_t i = 0; i < p->objects[id].u.count; i++) e[i] = hfm__pickle_element(p, id, i);
   if (!hfm__pickle_text_is(p, e[0], "storage") || !hfm__pickle_is_global(p, e[1], HFM__PK_CLASS_STORAGE) ||
       !hfm__pickle_is(p, e[2], HFM__PK_STRING) || !hfm__pickle_is(p, e[3], HFM__PK_STRING) ||
       !hfm__pickle_is_count(p, e[4]))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, problem);
-  if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX && !hfm__pickle_is(p, e[5], HFM__PK_NONE)) {
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "%s", problem);
+  if (with_view && !hfm__pickle_is(p, e[5], HFM__PK_NONE)) {
     if (!hfm__pickle_is(p, e[5], HFM__PK_TUPLE) || p->objects[e[5]].u.count != 3 ||
         !hfm__pickle_is(p, hfm__pickle_element(p, e[5], 0), HFM__PK_STRING) ||
         !hfm__pickle_is_count(p, hfm__pickle_element(p, e[5], 1)) ||
@@ -6295,7 +6320,7 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
   storage.key = (const char *)p->data + key->a;
   storage.key_size = key->b;
   storage.numel = storage.view_numel = hfm__torch_int(t, hfm__pickle_element(p, id, 4));
-  if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX) {
+  if (p->persistent == HFM__PK_PERSISTENT_VIEW) {
     const uint32_t view = hfm__pickle_element(p, id, 5);
     if (hfm__pickle_is(p, view, HFM__PK_TUPLE)) {
       storage.is_view = 1;
@@ -6367,9 +6392,6 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   if (!hfm__mul64(storage.numel, storage.itemsize, &bytes))
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage of %u elements is larger than any file",
                           storage.numel);
-  if (storage.is_view && t->zip)
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
-                          "found a view of a storage, which only legacy files have");
   if (storage.view_offset > storage.numel || storage.view_numel > storage.numel - storage.view_offset)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
                           "found a view of %u elements from element %u on, outside of its storage of %u",
@@ -6631,7 +6653,8 @@ HFM__PRIVATE hfm_result hfm__torch_run_entry(hfm__torch *t, const hfm__zip_entry
                      entry->size, cap);
   result = hfm__file_bytes(t->file, entry->offset, entry->size, &data, &owned, t->error);
   if (result != HFM_OK) return result;
-  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)entry->size, entry->offset, t->error);
+  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)entry->size, entry->offset,
+                    HFM__PK_PERSISTENT, t->error);
   result = hfm__pickle_run(&t->pickle, &root);
   if (result == HFM_OK && t->pickle.pos != t->pickle.size)
     result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, entry->name, entry->offset + t->pickle.pos,
@@ -6860,7 +6883,8 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
   uint8_t *owned;
   hfm_result result = hfm__file_bytes(t->file, 0, window, &data, &owned, t->error);
   if (result != HFM_OK) return result;
-  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)window, 0, t->error);
+  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)window, 0,
+                    HFM__PK_PERSISTENT_VIEW, t->error);
   result = hfm__torch_legacy_body(t);
   hfm__pickle_end(&t->pickle);
   hfm__free(&t->file->ctx->mem, owned, window);
@@ -6872,12 +6896,13 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
 /* Appends the tensors of an opened .bin file, which is files[index] of the checkpoint. */
 HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                         hfm_error *error) {
-  uint8_t magic[4] = {0, 0, 0, 0}, tar[5] = {0, 0, 0, 0, 0};
+  uint8_t magic[4] = {0, 0, 0, 0};
   char found[24];
   hfm__text t_found = hfm__text_to(found, sizeof found);
   hfm__torch t;
   hfm_result result = hfm__file_read(file, 0, magic, HFM__MIN(file->size, (uint64_t)4), error);
-  if (result == HFM_OK && file->size >= 262) result = hfm__file_read(file, 257, tar, 5, error);
+  int is_tar = 0;
+  if (result == HFM_OK) result = hfm__file_is_tar(file, &is_tar, error);
   if (result != HFM_OK) return result;
   memset(&t, 0, sizeof t);
   t.file = file;
@@ -6886,7 +6911,7 @@ HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, h
   t.error = error;
   if (hfm__le32(magic) == HFM__ZIP_LOCAL) return hfm__torch_read_zip(&t);
   if (magic[0] == 0x80) return hfm__torch_read_legacy(&t);
-  if (memcmp(tar, "ustar", 5) == 0)
+  if (is_tar)
     return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 257,
                      "a tar archive, as torch before 0.1.10 wrote: load it with such a torch and save it again");
   hfm__text_quoted(&t_found, (const char *)magic, (size_t)HFM__MIN(file->size, (uint64_t)4));
@@ -7410,10 +7435,10 @@ HFM__PRIVATE int hfm__is_device(const char *part, size_t size) {
   static const char *const names[] = {"con", "prn", "aux", "nul", "conin$", "conout$"};
   size_t n = 0;
   char stem[8];
-  while (n < size && part[n] != '.' && n < sizeof stem - 1) n++;
-  if (n == size || part[n] == '.') {
+  while (n < size && part[n] != '.') n++;
+  while (n && part[n - 1] == ' ') n--;
+  if (n < sizeof stem) {
     for (size_t i = 0; i < n; i++) stem[i] = (char)(part[i] >= 'A' && part[i] <= 'Z' ? part[i] + 32 : part[i]);
-    while (n && stem[n - 1] == ' ') n--;
     stem[n] = 0;
     for (size_t i = 0; i < HFM__COUNT(names); i++)
       if (hfm__equal(stem, names[i])) return 1;
@@ -7596,21 +7621,27 @@ HFM__PRIVATE hfm_result hfm__checkpoint_adopt(hfm__checkpoint *ckpt, hfm__tensor
   return HFM_OK;
 }
 
-/* Every mapped tensor must be in the shard that the index says. */
+HFM__PRIVATE int hfm__is_in_shard(const hfm__checkpoint *ckpt, const hfm__shard_index *index, const char *tensor,
+                                  const char *shard) {
+  size_t low = 0, high = ckpt->count;
+  while (low < high) { /* the first tensor of that name */
+    const size_t middle = low + (high - low) / 2;
+    if (strcmp(ckpt->tensors[middle].name, tensor) < 0) low = middle + 1;
+    else high = middle;
+  }
+  for (; low < ckpt->count && hfm__equal(ckpt->tensors[low].name, tensor); low++)
+    if (hfm__equal(index->shards[ckpt->tensors[low].file], shard)) return 1;
+  return 0;
+}
+
+/* Every mapped tensor must be in the shard that the index says. Reading a .bin has dropped "module." from its names. */
 HFM__PRIVATE hfm_result hfm__check_mapped(const hfm__checkpoint *ckpt, const hfm__shard_index *index,
                                           hfm_error *error) {
   for (size_t i = 0; i < index->count; i++) {
     const hfm__shard_entry *entry = &index->entries[i];
-    size_t low = 0, high = ckpt->count;
-    int found = 0;
-    while (low < high) { /* the first tensor of that name */
-      const size_t middle = low + (high - low) / 2;
-      if (strcmp(ckpt->tensors[middle].name, entry->tensor) < 0) low = middle + 1;
-      else high = middle;
-    }
-    for (; low < ckpt->count && hfm__equal(ckpt->tensors[low].name, entry->tensor); low++)
-      if (hfm__equal(index->shards[ckpt->tensors[low].file], entry->shard)) found = 1;
-    if (!found)
+    const int dropped = hfm__starts_with(entry->tensor, "module.") && hfm__ends_with(entry->shard, ".bin");
+    if (!hfm__is_in_shard(ckpt, index, entry->tensor, entry->shard) &&
+        !(dropped && hfm__is_in_shard(ckpt, index, entry->tensor + strlen("module."), entry->shard)))
       return hfm__fail(error, HFM_E_INDEX_TENSOR_NOT_IN_SHARD, index->name, entry->tensor, entry->offset,
                        "byte %u: tensor %q is said to be in %q, but isn't there", entry->offset, entry->tensor,
                        entry->shard);
@@ -7631,7 +7662,9 @@ HFM__PRIVATE void hfm__keep_latest(hfm__checkpoint *ckpt) {
 HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                           hfm_error *error) {
   uint8_t magic[4] = {0, 0, 0, 0};
-  const hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  int is_tar = 0;
+  hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  if (result == HFM_OK) result = hfm__file_is_tar(file, &is_tar, error);
   if (result != HFM_OK) return result;
   if (!hfm__add64(list->file_bytes, file->size, &list->file_bytes)) list->file_bytes = UINT64_MAX;
   if (hfm__ends_with(file->name, ".gguf") ||
@@ -7645,7 +7678,7 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
 #endif
   }
   if (hfm__ends_with(file->name, ".safetensors") ||
-      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80)) {
+      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80 && !is_tar)) {
     list->format = "safetensors";
     return hfm__safetensors_read(file, index, list, error);
   }
@@ -8125,8 +8158,8 @@ HFM__PRIVATE int64_t hfm__config_num_labels(const hfm_config *config) {
   return hfm__json_int(value.doc, value.node, &count) ? count : 2;
 }
 
-/* Calls for each pair of id2label, until a call fails. None if "num_labels" overruled the list: then Transformers names
-   them LABEL_i. */
+/* Calls for each pair of id2label, until a call fails; a number is a name, too, its digits. `name` lives as long as the
+   call. None if "num_labels" overruled the list: then Transformers names them LABEL_i. */
 HFM__PRIVATE hfm_result hfm__config_each_label(const hfm_config *config, void *ctx,
                                                hfm_result (*label)(void *ctx, int64_t id, const char *name)) {
   const hfm__config_value labels = hfm__config_find(config, "id2label");
@@ -8136,8 +8169,12 @@ HFM__PRIVATE hfm_result hfm__config_each_label(const hfm_config *config, void *c
   if (hfm__config_label_count(config) != hfm__config_num_labels(config)) return HFM_OK;
   for (; key && result == HFM_OK; key = hfm__json_following(labels.doc, key)) {
     const hfm__json_node *node = &labels.doc->nodes[key];
+    const hfm__json_node *value = &labels.doc->nodes[key + 1];
     const char *name = hfm__json_text(labels.doc, key + 1);
-    if (name && hfm__json_i64(labels.doc->text + node->start, node->size, &id)) result = label(ctx, id, name);
+    char digits[64];
+    hfm__text t = hfm__text_to(digits, sizeof digits);
+    if (value->kind == HFM__JSON_NUMBER) hfm__text_bytes(&t, labels.doc->text + value->start, value->size);
+    if (hfm__json_i64(labels.doc->text + node->start, node->size, &id)) result = label(ctx, id, name ? name : digits);
   }
   return result;
 }
@@ -8278,6 +8315,7 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
                {"id2label", HFM__JSON_OBJECT, "an object of numbers and names"}};
   const hfm__config_value labels = hfm__config_walk(&config->document, config, "num_labels");
   const hfm__config_value classes = hfm__config_find(config, "architectures");
+  const hfm__config_value names = hfm__config_find(config, "id2label");
   int64_t count;
   for (size_t i = 0; i < HFM__COUNT(types); i++) {
     const hfm__config_value value = hfm__config_find(config, types[i].key);
@@ -8285,6 +8323,12 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
     if (kind > HFM__JSON_NULL &&
         (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__json_text(value.doc, value.node))))
       return hfm__config_wrong(config, types[i].key, types[i].expected, error);
+  }
+  for (uint32_t key = hfm__json_first(names.doc, names.node); key; key = hfm__json_following(names.doc, key)) {
+    const hfm__json_node *id = &names.doc->nodes[key];
+    if (!hfm__json_i64(names.doc->text + id->start, id->size, &count) ||
+        (names.doc->nodes[key + 1].kind != HFM__JSON_NUMBER && !hfm__json_text(names.doc, key + 1)))
+      return hfm__config_wrong(config, "id2label", "an object of numbers and names", error);
   }
   for (uint32_t node = hfm__json_first(classes.doc, classes.node); node;
        node = hfm__json_following(classes.doc, node))
@@ -33039,8 +33083,7 @@ HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path,
   if (result == HFM_OK) result = hfm__model_identify(model, options, !random, error);
   if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
   if (result == HFM_OK) result = hfm__model_finish(model, options, !random, error);
-  return hfm__budget_verdict(&model->ctx, result, model->config && model->config->file ? model->config->file : path,
-                             error);
+  return hfm__budget_verdict(&model->ctx, result, path, error);
 }
 
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
@@ -36361,13 +36404,13 @@ HFM__PRIVATE hfm_result hfm__check_generation(hfm_config *config, const char *pa
   return result;
 }
 
-/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
-   Which weights there are says nothing here. */
+/* A config.json is what its family reads: the base model's description can be made of it. Which weights there are says
+   nothing here. One without a model_type is another program's. */
 HFM__PRIVATE hfm_result hfm__check_model_config(hfm_model *model, const hfm_options *services, hfm_error *error) {
-  hfm_result result = hfm__config_check_types(model->config, error);
-  if (result != HFM_OK || !hfm__arch_find(hfm_config_get_string(model->config, "model_type", ""))) return result;
-  result = hfm__model_identify(model, services, 0, error);
-  return result == HFM_OK ? hfm__model_describe(model, 0, error) : result;
+  const int is_model = hfm_config_get_string(model->config, "model_type", NULL) != NULL;
+  const hfm_result result = is_model ? hfm__model_identify(model, services, 1, error)
+                                     : hfm__config_check_types(model->config, error);
+  return result == HFM_OK && is_model ? hfm__model_describe(model, 0, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {

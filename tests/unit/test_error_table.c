@@ -179,6 +179,8 @@ static void pickle_row(const char *pickle, size_t size) {
 #define OK_ID OF("ByteStorage", "\1" "0", "K\4")
 #define OK_ARGS(id) "(" id "K\0" "K\4\x85" "K\1\x85" "\x89}tRs"
 
+#define OLD_ID OF("ByteStorage", "\1" "0", "K\4N") /* in a legacy stream */
+
 static void legacy_row(const char *pickle, size_t size, uint64_t count, size_t bytes) {
   archive a;
   make_legacy(&a, pickle, size, count, bytes);
@@ -188,21 +190,21 @@ static void legacy_row(const char *pickle, size_t size, uint64_t count, size_t b
 /* Bytes of a good stream changed: `at` is counted from its beginning, or from the list of its storages on. */
 static void legacy_change_row(int in_list, size_t at, const char *bytes) {
   archive a;
-  make_legacy(&a, PICKLE(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85")), 4, 4);
+  make_legacy(&a, PICKLE(ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85")), 4, 4);
   memcpy(a.bytes + at + (in_list ? a.size - 4 - 8 - 8 : 0), bytes, strlen(bytes));
   file_row("x.bin", a.bytes, a.size);
 }
 
 static void legacy_rows(void) {
-  static const char two[] = "\x80\2}U\1w" REBUILD OK_ARGS(OK_ID) "U\1v" REBUILD
-      OK_ARGS(OF("ByteStorage", "\1" "0", "K\5")) ".";
-  const size_t good = sizeof ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85") - 1;
+  static const char two[] = "\x80\2}U\1w" REBUILD OK_ARGS(OLD_ID) "U\1v" REBUILD
+      OK_ARGS(OF("ByteStorage", "\1" "0", "K\5N")) ".";
+  const size_t good = sizeof ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85") - 1;
   archive a;
   legacy_row(PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\3K\2\x87"), "K\0", ")", ")")), 4, 4);
-  legacy_row(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 3);
-  legacy_row(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85"), good, 5, 4);
-  legacy_row(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 5);
-  make_legacy(&a, ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 0);
+  legacy_row(ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 3);
+  legacy_row(ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85"), good, 5, 4);
+  legacy_row(ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 5);
+  make_legacy(&a, ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 0);
   file_row("x.bin", a.bytes, a.size - 1);
   legacy_row(PICKLE("\x80\2}."), 4, 4);
   legacy_row(PICKLE(two), 4, 4);
