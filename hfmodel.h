@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "d2a92c95ab056927" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8119901275998104" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -26137,6 +26137,7 @@ typedef struct hfm__family {
   const hfm__head *heads;     /* ends with a NULL suffix; of two with one task, config.json's architectures chooses */
   const hfm__rename *renames; /* ends with NULLs; or NULL */
   const char *const *ignored; /* ends with NULL: parts of names in files that are no news; or NULL */
+  const char *cache_until;    /* a number in the configuration: longer texts need all cached keys anew; or NULL */
 } hfm__family;
 
 /* "attentions" and "hidden_states" are recorded by the blocks that make them. */
@@ -26560,7 +26561,7 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__bert_family = {"bert", HFM__IN_input_ids, hfm__bert_heads, NULL, NULL};
+static const hfm__family hfm__bert_family = {"bert", HFM__IN_input_ids, hfm__bert_heads, NULL, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -26752,7 +26753,7 @@ static const hfm__head hfm__roberta_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__roberta_family = {"roberta", HFM__IN_input_ids, hfm__roberta_heads, NULL, NULL};
+static const hfm__family hfm__roberta_family = {"roberta", HFM__IN_input_ids, hfm__roberta_heads, NULL, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -26972,7 +26973,8 @@ static const hfm__head hfm__distilbert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__distilbert_masked_init, hfm__distilbert_masked_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__distilbert_family = {"distilbert", HFM__IN_input_ids, hfm__distilbert_heads, NULL, NULL};
+static const hfm__family hfm__distilbert_family = {"distilbert", HFM__IN_input_ids, hfm__distilbert_heads, NULL, NULL,
+                                                   NULL};
 
 /* ---- The configuration class ---- */
 
@@ -27264,7 +27266,7 @@ static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
 static const hfm__family hfm__gpt2_family = {"transformer", HFM__IN_input_ids, hfm__gpt2_heads, NULL,
-                                             hfm__gpt2_ignored};
+                                             hfm__gpt2_ignored, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -27429,7 +27431,7 @@ static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM
 static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward,
                                                  NULL, NULL, NULL, 0};
 
-static const hfm__family hfm__opt_family = {"model", HFM__IN_input_ids, hfm__opt_heads, NULL, NULL};
+static const hfm__family hfm__opt_family = {"model", HFM__IN_input_ids, hfm__opt_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__opt_defaults[] = {
   {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},
@@ -27566,7 +27568,7 @@ static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_hea
 static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
 
 static const hfm__family hfm__gpt_neox_family = {"gpt_neox", HFM__IN_input_ids, hfm__causal_heads,
-                                                 hfm__gpt_neox_renames, hfm__gpt_neox_ignored};
+                                                 hfm__gpt_neox_renames, hfm__gpt_neox_ignored, NULL};
 
 static const hfm__config_pair hfm__gpt_neox_defaults[] = {
   {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},
@@ -27736,7 +27738,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *b
 static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
                                                      NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__gpt_neo_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__gpt_neo_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__gpt_neo_aliases[] = {
   {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
@@ -27884,7 +27886,7 @@ static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUS
 static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward,
                                                  NULL, "score", NULL, 1};
 
-static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi_heads_list, NULL, NULL};
+static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi_heads_list, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__phi_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
@@ -28079,7 +28081,7 @@ HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *ba
 static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
                                                     NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__falcon_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__falcon_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__falcon_defaults[] = {
   {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},
@@ -28205,7 +28207,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
 static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
                                                    NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__bloom_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__bloom_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__bloom_aliases[] = {
   {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
@@ -28558,7 +28560,7 @@ HFM__PRIVATE hfm__val hfm__decoder_logits(hfm__builder *b, const hfm__causal *ba
   {{hfm__##x##_configure, hfm__decoder_model_init, hfm__decoder_model_forward, hfm__decoder_logits, "score", \
     question_base, 0}, &hfm__##x##_layer, rope_theta}
 
-static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 /* ==== end src/families/decoder.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
@@ -28744,7 +28746,7 @@ static const hfm__head hfm__olmo2_heads[] = {
     HFM__CAUSAL_SEQUENCE_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__olmo2_family = {"model", HFM__IN_input_ids, hfm__olmo2_heads, NULL, NULL};
+static const hfm__family hfm__olmo2_family = {"model", HFM__IN_input_ids, hfm__olmo2_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__olmo2_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
@@ -28892,7 +28894,7 @@ static const hfm__head hfm__gemma_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma_family = {"model", HFM__IN_input_ids, hfm__gemma_heads, NULL, NULL};
+static const hfm__family hfm__gemma_family = {"model", HFM__IN_input_ids, hfm__gemma_heads, NULL, NULL, NULL};
 
 static const hfm__head hfm__gemma3_heads[] = {
     {HFM_BASE, "TextModel", hfm__causal_base_init, hfm__causal_base_forward},
@@ -28901,7 +28903,7 @@ static const hfm__head hfm__gemma3_heads[] = {
      hfm__causal_sequence_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL};
+static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -28961,7 +28963,7 @@ static const hfm__head hfm__granite_heads[] = {
     HFM__CAUSAL_LM_HEAD("ForCausalLM"),
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__granite_family = {"model", HFM__IN_input_ids, hfm__granite_heads, NULL, NULL};
+static const hfm__family hfm__granite_family = {"model", HFM__IN_input_ids, hfm__granite_heads, NULL, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -29013,7 +29015,8 @@ static const hfm__head hfm__phi3_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__phi3_family = {"model", HFM__IN_input_ids, hfm__phi3_heads, NULL, NULL};
+static const hfm__family hfm__phi3_family = {"model", HFM__IN_input_ids, hfm__phi3_heads, NULL, NULL,
+                                             "original_max_position_embeddings"};
 
 /* ---- The configuration class ---- */
 
@@ -29156,9 +29159,9 @@ static const hfm__rename hfm__qwen3_moe_renames[] = {
     {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__mixtral_family = {"model", HFM__IN_input_ids, hfm__causal_heads, hfm__mixtral_renames,
-                                                NULL};
+                                                NULL, NULL};
 static const hfm__family hfm__qwen3_moe_family = {"model", HFM__IN_input_ids, hfm__causal_heads,
-                                                  hfm__qwen3_moe_renames, NULL};
+                                                  hfm__qwen3_moe_renames, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -29660,7 +29663,8 @@ static const hfm__head hfm__t5_heads[] = {
 static const char *const hfm__t5_ignored[] = {
     "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", NULL}; /* of old files */
 
-static const hfm__family hfm__t5_family = {"transformer", HFM__IN_input_ids, hfm__t5_heads, NULL, hfm__t5_ignored};
+static const hfm__family hfm__t5_family = {"transformer", HFM__IN_input_ids, hfm__t5_heads, NULL, hfm__t5_ignored,
+                                           NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -30093,11 +30097,11 @@ static const hfm__head hfm__pegasus_heads[] = { /* and M2M-100's */
 static const char *const hfm__bart_ignored[] = {"encoder.version", "decoder.version", NULL}; /* of old files */
 
 static const hfm__family hfm__bart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL,
-                                             hfm__bart_ignored};
-static const hfm__family hfm__mbart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL, NULL};
-static const hfm__family hfm__marian_family = {"model", HFM__IN_input_ids, hfm__marian_heads, NULL, NULL};
-static const hfm__family hfm__pegasus_family = {"model", HFM__IN_input_ids, hfm__pegasus_heads, NULL,
-                                                NULL}; /* and M2M-100's */
+                                             hfm__bart_ignored, NULL};
+static const hfm__family hfm__mbart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL, NULL, NULL};
+static const hfm__family hfm__marian_family = {"model", HFM__IN_input_ids, hfm__marian_heads, NULL, NULL, NULL};
+/* And M2M-100's. */
+static const hfm__family hfm__pegasus_family = {"model", HFM__IN_input_ids, hfm__pegasus_heads, NULL, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -30390,8 +30394,9 @@ static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0
                                                {"output.dense", "mlp.fc2", 0, NULL},
                                                {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__vit_family = {"vit", HFM__IN_pixel_values, hfm__vit_heads, hfm__vit_renames, NULL};
-static const hfm__family hfm__deit_family = {"deit", HFM__IN_pixel_values, hfm__deit_heads, hfm__vit_renames, NULL};
+static const hfm__family hfm__vit_family = {"vit", HFM__IN_pixel_values, hfm__vit_heads, hfm__vit_renames, NULL, NULL};
+static const hfm__family hfm__deit_family = {"deit", HFM__IN_pixel_values, hfm__deit_heads, hfm__vit_renames, NULL,
+                                             NULL};
 
 /* ---- The configuration class ---- */
 
@@ -31772,6 +31777,7 @@ typedef struct hfm__page_set {
   int64_t columns;        /* pages that a row can have */
   int64_t count;          /* pages of all rows together */
   int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
+  int64_t begin;          /* before this position there is nothing in them: what was loaded begins there */
   int64_t free;           /* where the search for a free page begins */
   int32_t *table, *spare; /* [rows][columns], and room for the next one */
   int32_t *uses;          /* [count]: rows that show a page */
@@ -31803,9 +31809,12 @@ typedef struct hfm__cache {
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
 
-/* The first page that a call after `past` positions can see. */
+/* The first position that a call after `past` positions can see, and its page. */
+HFM__PRIVATE int64_t hfm__first_position(const hfm__page_set *set, int64_t past) {
+  return set->window ? HFM__MAX(past - set->window + 1, 0) : 0;
+}
 HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
-  return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
+  return hfm__first_position(set, past) / HFM__PAGE;
 }
 
 HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
@@ -31989,6 +31998,7 @@ HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
     const int64_t first = length ? set->first : 0;
+    if (!length) set->begin = 0;
     hfm__pages_keep(set, cache->rows, first, hfm__pages(hfm__set_length(cache, set)) - first);
   }
 }
@@ -32029,6 +32039,7 @@ HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) 
     hfm__page_set *set = &cache->sets[i];
     const int64_t length = hfm__set_length(cache, set);
     set->first = hfm__first_page(set, length);
+    set->begin = hfm__first_position(set, length);
     hfm__pages_add(set, cache->rows, hfm__pages(length) - set->first);
     for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
       for (int64_t r = 0; r < cache->rows && set->held && &cache->sets[cache->states[s].set] == set; r++)
@@ -32040,9 +32051,10 @@ HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) 
 /* The shortest length that the cache can go back to, but for 0. */
 HFM__PRIVATE int64_t hfm__cache_shortest(const hfm__cache *cache) {
   int64_t shortest = 0;
-  for (int32_t i = 0; i < cache->set_count; i++)
-    if (cache->sets[i].first > 0)
-      shortest = HFM__MAX(shortest, cache->sets[i].first * HFM__PAGE + cache->sets[i].window - 1);
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    const int64_t begin = HFM__MAX(cache->sets[i].first * HFM__PAGE, cache->sets[i].begin);
+    if (begin > 0) shortest = HFM__MAX(shortest, begin + cache->sets[i].window - 1);
+  }
   return shortest;
 }
 
@@ -33850,7 +33862,7 @@ HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t s
   const hfm__page_set *set = &cache->sets[cache->states[state].set];
   hfm__cache_span span;
   span.end = set->once ? extent->source : extent->total;
-  span.first = set->window ? HFM__MAX(span.end - set->window + 1, 0) : 0;
+  span.first = hfm__first_position(set, span.end);
   return span;
 }
 
@@ -35468,6 +35480,7 @@ typedef struct hfm__steps {
   int64_t rows, expand;   /* prompts become `expand` sequences each; rows: how many the cache has now */
   int64_t fed, total;     /* positions in the cache; with those of the step in progress */
   int64_t most_fed;       /* tokens of one step after the prompt */
+  int64_t anew;           /* once a text is longer, it is fed from its beginning, once; 0: never */
   int64_t vocab_size;
   int64_t *ids, *positions; /* of a step */
   uint8_t *mask;
@@ -35479,10 +35492,16 @@ typedef struct hfm__steps {
   int64_t kept; /* positions that `logits` has of each row: the last ones */
 } hfm__steps;
 
+/* Tokens of the step that feeds a text of at most `most_length` anew; 0: there is none. */
+HFM__PRIVATE int64_t hfm__steps_anew(const hfm__steps *d, int64_t most_length) {
+  return d->anew && d->anew < most_length - 1 ? HFM__MIN(d->anew + d->most_fed, most_length - 1) : 0;
+}
+
 HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
   const hfm__prompt *p = d->prompt;
   const uint64_t rows = (uint64_t)(p->count * d->expand);
-  const uint64_t step = HFM__MAX((uint64_t)(p->count * p->length), rows * (uint64_t)d->most_fed);
+  const uint64_t later = (uint64_t)HFM__MAX(d->most_fed, hfm__steps_anew(d, most_length));
+  const uint64_t step = HFM__MAX((uint64_t)(p->count * p->length), rows * later);
   d->ids = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->ids);
   d->positions = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->positions);
   d->mask = (uint8_t *)hfm__arena_alloc(arena, rows * (uint64_t)most_length);
@@ -35601,6 +35620,16 @@ HFM__PRIVATE hfm_result hfm__steps_crop(hfm__steps *d, int64_t length, hfm_error
   return result;
 }
 
+/* All of the text, with so many tokens, is about to be longer than cached keys are good for: the cache is emptied.
+   Phi3ForCausalLM.prepare_inputs_for_generation. */
+HFM__PRIVATE hfm_result hfm__steps_begin_anew(hfm__steps *d, int64_t length, int is_expanded, hfm_error *error) {
+  hfm_result result;
+  if (!d->anew || length <= d->anew || d->fed > d->anew || d->fed == 0) return HFM_OK;
+  result = hfm__steps_crop(d, 0, error);
+  if (result == HFM_OK && is_expanded) d->rows = d->prompt->count * d->expand;
+  return result;
+}
+
 /* Where positions come from a table, the text must not be longer than that. */
 HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__program *program, int64_t most_length,
                                                hfm_error *error) {
@@ -35617,14 +35646,15 @@ HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__pro
   return HFM_OK;
 }
 
-/* Plans the prompt (0) or every later step (1). */
-HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int32_t is_later, int64_t most_length, hfm_error *error) {
+/* Plans the prompt (`length` 0), or a later step of at most `length` tokens. */
+HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int64_t length, int64_t most_length, hfm_error *error) {
   const hfm__prompt *p = d->prompt;
-  const int64_t length = is_later ? d->most_fed : p->length - d->fed;
+  const int is_later = length > 0;
   const int64_t batch = is_later ? p->count * d->expand : p->count;
   hfm__request request = hfm__usual_request(d->session->model);
   hfm__program *program = NULL;
   hfm_result result;
+  if (!is_later) length = p->length - d->fed;
   hfm__steps_inputs(d, 1, !is_later);
   result = hfm__question_from(&d->inputs, &request.asked, error);
   request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
@@ -35638,11 +35668,12 @@ HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int32_t is_later, int
 
 /* Plans all of it, for texts of at most `most_length` tokens. */
 HFM__PRIVATE hfm_result hfm__steps_plan(hfm__steps *d, int64_t most_length, hfm_error *error) {
-  static const int32_t is_later[] = {0, 1, 0}; /* again: what came after it may have widened the session's bounds */
+  const int64_t anew = hfm__steps_anew(d, most_length);
+  const int64_t lengths[] = {anew, 0, d->most_fed, 0}; /* again: what came after it may have widened the bounds */
   hfm_result result = HFM_OK;
   hfm__session_stop(d->session);
-  for (size_t i = 0; i < HFM__COUNT(is_later) && result == HFM_OK; i++)
-    result = hfm__steps_plan_one(d, is_later[i], most_length, error);
+  for (size_t i = anew ? 0 : 1; i < HFM__COUNT(lengths) && result == HFM_OK; i++)
+    result = hfm__steps_plan_one(d, lengths[i], most_length, error);
   d->calls = d->session->calls;
   return result;
 }
@@ -35752,6 +35783,7 @@ HFM__PRIVATE hfm_result hfm__generation_room(hfm_generation *g, hfm_error *error
 
 /* Who does what, now that the options are known. */
 HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
+  const hfm__family *family = g->session->model->arch->family;
   const hfm__generation_options *o = &g->options;
   g->group = o->num_beams;
   g->rows = g->prompt.count * HFM__MAX(o->num_beams, o->num_return_sequences);
@@ -35774,6 +35806,7 @@ HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   g->steps.expand = g->rows / g->prompt.count;
   g->steps.vocab_size = g->vocab_size;
   g->steps.most_fed = 1 + o->prompt_lookup_num_tokens;
+  if (family->cache_until) g->steps.anew = hfm_config_get_int(g->session->model->config, family->cache_until, 0);
   g->steps.inputs.use_cache = 1;
   g->steps.inputs.logits_to_keep = hfm__prompt_encodes(&g->prompt) ? 0 : (int32_t)g->steps.most_fed;
 }
@@ -35905,11 +35938,13 @@ HFM__PRIVATE hfm_result hfm__generation_feed(hfm_generation *g, hfm_error *error
   const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
   int64_t stride = g->options.max_length;
   hfm_result result = hfm__steps_crop(d, g->length - 1, error);
-  if (result == HFM_OK && g->is_moved) result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
+  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt.length ? hfm__generation_guess(g) : 0;
+  if (result == HFM_OK) result = hfm__steps_begin_anew(d, g->length + g->guessed, g->is_moved, error);
+  if (result == HFM_OK && g->is_moved && d->fed)
+    result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
   if (result != HFM_OK) return result;
   g->is_moved = 0;
   if (d->rows == g->prompt.count) stride *= d->expand;
-  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt.length ? hfm__generation_guess(g) : 0;
   return hfm__steps_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
 }
 
