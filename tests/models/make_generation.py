@@ -197,6 +197,11 @@ for i, (short, (greedy, beams)) in enumerate(OTHERS.items()):
     case(f"{short}_beams", f"{short}_causal", (4, 7), callbacks=["processor"] if short == "qwen3_moe" else None,
          num_beams=3 + i % 2, max_new_tokens=16, **beams)
 
+# From 13 ids on the long factors hold, and Phi-3 computes anew what its cache has.
+case("phi3_longrope", "phi3_causal_tied", (4, 7), max_new_tokens=26, eos_token_id=None, no_repeat_ngram_size=1,
+     files={"config": {"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0,
+                                           "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.75, 4.0]}}})
+
 SEQ2SEQ = ("t5_two_layers", "bart_generation", "mt5_generation")
 SOURCES = (9, 4, 7)
 
