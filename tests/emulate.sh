@@ -1,7 +1,9 @@
 # Sourced by scripts that try another machine: every family from random weights, the kernels and the parity with
-# Transformers; files beyond 4 GiB and the unit tests, where numbers are stored in another way than here.
+# Transformers; files beyond 4 GiB, the unit tests, and bad and odd files, where numbers are stored in another way than
+# here.
 . "$(dirname "$0")/../check.sh"
 . tests/linking.sh
+. tests/hostile/judge.sh
 
 first_of() { # COMMAND...: the first that is there
   for candidate in "$@"; do
@@ -29,6 +31,10 @@ suite() { # WHAT RUNNER SOURCES COMPILER FLAGS...
       check "$what: $name runs" "$runner" "$work/$name"
     fi
   done
+  [ "$sources" = "$all_sources" ] || return 0
+  if check "$what: hfm builds" "$@" -std=c99 -I. -o "$work/hfm" tools/hfm.c $threads -lm; then
+    judge_files "$what: " "" "$runner" "$work/hfm"
+  fi
 }
 
 # What depends on a machine's vectors, and all that depends on how it stores numbers.
