@@ -1,0 +1,433 @@
+/* Every error of configurations, weights, forwards and generation: error_table.h. */
+#include "hfmodel.h"
+
+#include "check.h"
+#include "error_table.h"
+#include "failing_alloc.h"
+#include "memory_io.h"
+#include "torch_archive.h"
+
+/* ---- Models ---- */
+
+/* A directory of tests/models/, and what its configuration says instead. */
+typedef struct change {
+  const char *dir, *changes[7];
+  hfm_task task;
+} change;
+
+/* `random`: without the weights. */
+static hfm_result open_changed(const change *c, hfm_options options, int random, hfm_model **model, hfm_error *error) {
+  char path[64];
+  hfm_config *config = NULL;
+  hfm_result result;
+  snprintf(path, sizeof path, "tests/models/%s", c->dir);
+  CHECK_INT(hfm_config_from_pretrained(path, NULL, &config, error), HFM_OK);
+  for (const char *const *p = c->changes; *p; p += 2) CHECK_INT(hfm_config_set_json(config, p[0], p[1], error), HFM_OK);
+  options.config = config;
+  options.task = c->task;
+  result = random ? hfm_from_config(config, &options, model, error) : hfm_from_pretrained(path, &options, model, error);
+  hfm_config_free(config);
+  return result;
+}
+
+static void changed_row(const change *c, hfm_options options, int random) {
+  hfm_model *model = NULL;
+  hfm_error error;
+  row(open_changed(c, options, random, &model, &error), &error);
+  CHECK(model == NULL);
+}
+
+static int32_t stop(void *ctx, const char *stage, uint64_t done, uint64_t total, const char *unit) {
+  (void)ctx;
+  (void)stage;
+  (void)done;
+  (void)total;
+  (void)unit;
+  return 1;
+}
+
+static const change changed[] = {
+    {"bert_base", {"hidden_size", "null"}},
+    {"bert_base", {"hidden_size", "36.5"}},
+    {"bert_base", {"hidden_size", "-1"}},
+    {"bert_base", {"num_attention_heads", "5"}},
+    {"bert_base", {"layer_norm_eps", "NaN"}},
+    {"bert_base", {"is_decoder", "\"no\""}},
+    {"bert_base", {"hidden_act", "\"gelo\""}},
+    {"bert_base", {"model_type", "null"}},
+    {"bert_base", {"model_type", "\"x\""}},
+    {"bert_base", {"architectures", "[\"BertForX\"]"}, HFM_TASK_FROM_CONFIG},
+    {"bert_base", {NULL}, HFM_IMAGE_CLASSIFICATION},
+    {"bert_base", {NULL}, 99},
+    {"bert_base", {"num_hidden_layers", "1000000000"}},
+    {"bert_base", {"max_position_embeddings", "1000000000"}},
+    {"bert_base", {"vocab_size", "62"}},
+    {"bert_base", {"quantization_config", "{\"quant_method\": \"gptq\"}"}},
+    {"bert_base", {"transformers_weights", "\"../x.safetensors\""}},
+    {"bert_base", {"transformers_weights", "\"x.safetensors\""}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"spiral\"}"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"linear\"}"}},
+    {"bert_base", {"layer_norm_eps", "null"}},
+    {"bert_base", {"layer_norm_eps", "-1"}},
+    {"bert_base", {"hidden_act", "null"}},
+    {"bert_base", {"hidden_act", "5"}},
+    {"bert_base", {"model_type", "5"}},
+    {"bert_base", {"architectures", "5"}},
+    {"bert_base", {"architectures", "[5]"}},
+    {"bert_base", {"dtype", "5"}},
+    {"bert_base", {"id2label", "5"}},
+    {"bert_base", {"num_labels", "\"x\""}},
+    {"bert_base", {"pad_token_id", "97"}},
+    {"bert_base", {"position_embedding_type", "\"relative_key\""}},
+    {"bert_base", {"add_cross_attention", "true"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": 5}"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"linear\", \"factor\": \"x\"}"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"yarn\", \"factor\": -1}"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"yarn\", \"original_max_position_embeddings\": 0}"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"longrope\", \"short_factor\": [1]}"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"linear\", \"partial_rotary_factor\": 2}"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"linear\", \"partial_rotary_factor\": 0.5}"}},
+    {"llama_base", {"rope_parameters", "\"linear\""}},
+    {"llama_base", {"head_dim", "5"}},
+    {"gpt_neox_base", {"rope_parameters.partial_rotary_factor", "0.0"}},
+    {"llama_base", {"head_dim", "2147483647"}},
+    {"phi3_base", {"rope_parameters", "{\"rope_type\": \"linear\"}"}},
+    {"gemma2_base", {"layer_types", "[\"full_attention\"]"}},
+    {"gemma2_base", {"layer_types", "[\"x\", \"x\", \"x\", \"x\"]"}},
+    {"gemma_base", {"use_bidirectional_attention", "true"}},
+    {"mixtral_base", {"num_experts_per_tok", "6"}},
+    {"qwen3_moe_base", {"mlp_only_layers", "5"}},
+    {"bloom_base", {"slow_but_exact", "true", "pretraining_tp", "2"}},
+    {"falcon_40b", {"parallel_attn", "false"}},
+    {"falcon_40b", {"num_ln_in_parallel_attn", "3"}},
+    {"falcon_rw", {"num_kv_heads", "1"}},
+    {"phi_norms", {"head_dim", "7"}},
+    {"gpt2_base", {"add_cross_attention", "true"}},
+    {"gpt_neo_base", {"attention_layers", "[\"global\", \"x\"]"}},
+    {"gpt_neo_base", {"attention_layers", "[\"global\"]"}},
+    {"gpt_neo_base", {"attention_layers", "null", "attention_types", "5"}},
+    {"gpt_neo_base", {"attention_layers", "null", "attention_types", "[5]"}},
+    {"marian_base", {"decoder_vocab_size", "82"}},
+    {"m2m_100_base", {"d_model", "2", "encoder_attention_heads", "1", "decoder_attention_heads", "1"}},
+    {"t5_base", {"relative_attention_num_buckets", "2"}},
+    {"t5_base", {"relative_attention_max_distance", "2147483647"}},
+    {"distilbert_question", {"num_labels", "3"}, HFM_TASK_FROM_CONFIG}};
+
+static const change no_room = {"bert_base", {NULL}, HFM_SEQUENCE_CLASSIFICATION};
+
+static const change random[] = {
+    {"bert_base", {"num_hidden_layers", "1000000000"}},
+    {"bert_base", {"vocab_size", "2147483647", "hidden_size", "2147483640"}},
+    {"llama_base", {"head_dim", "131072"}},
+    {"bert_sequence", {"num_labels", "0"}, HFM_TASK_FROM_CONFIG}};
+
+static void model_rows(void) {
+  static const char bert[] = "tests/models/bert_base";
+  static const char text[] = "{\"model_type\": \"bert\"}";
+  failing_alloc memory;
+  hfm_memory_file file;
+  hfm_options options;
+  hfm_config *config = NULL;
+  hfm_model *model = NULL;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  for (size_t i = 0; i < CHECK_COUNT(changed); i++) changed_row(&changed[i], options, 0);
+  for (size_t i = 0; i < CHECK_COUNT(random); i++) changed_row(&random[i], options, 1);
+  options.limits.max_new_bytes = 16;
+  changed_row(&no_room, options, 0);
+  options.limits.max_new_bytes = 0;
+  file.name = "config.json";
+  file.data = text;
+  file.size = sizeof text - 1;
+  row(hfm_from_memory(&file, 1, NULL, &model, &error), &error);
+  options.dtype = HFM_I8;
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  options.dtype = 0;
+  options.variant = "../x";
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  options.variant = "fp16";
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  options.variant = NULL;
+  options.progress.update = stop;
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  options.progress.update = NULL;
+  failing_alloc_begin(&memory, 1);
+  options.allocator = memory.allocator;
+  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
+  row(hfm_from_pretrained("tests/models/bert_base/model.safetensors", NULL, &model, &error), &error);
+  CHECK_INT(hfm_config_from_pretrained(bert, NULL, &config, &error), HFM_OK);
+  row(hfm_config_set_int(config, "architectures.7", 1, &error), &error);
+  row(hfm_config_set_string(config, "x", "\xff", &error), &error);
+  hfm_config_free(config);
+}
+
+/* ---- Configurations and weights in memory ---- */
+
+static void setter_rows(void) {
+  static const char text[] = "{\"model_type\": \"bert\", \"a\": 1, \"list\": [1]}";
+  hfm_config *config = NULL;
+  hfm_error error;
+  CHECK_INT(hfm_config_parse(text, sizeof text - 1, NULL, &config, &error), HFM_OK);
+  row(hfm_config_set_int(NULL, "a", 1, &error), &error);
+  row(hfm_config_set_int(config, NULL, 1, &error), &error);
+  row(hfm_config_set_string(config, "a", NULL, &error), &error);
+  row(hfm_config_remove(config, NULL, &error), &error);
+  row(hfm_config_set_int(config, "a..b", 1, &error), &error);
+  row(hfm_config_set_int(config, "a.b", 1, &error), &error);
+  row(hfm_config_remove(config, "list.0", &error), &error);
+  row(hfm_config_set_int(config, "num_labels", 0, &error), &error);
+  hfm_config_free(config);
+}
+
+/* A model of these two files. */
+static void memory_row(const char *config, const char *name, const void *weights, size_t size, uint64_t max_new) {
+  hfm_memory_file files[2];
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_error error;
+  files[0].name = "config.json";
+  files[0].data = config;
+  files[0].size = strlen(config);
+  files[1].name = name;
+  files[1].data = weights;
+  files[1].size = size;
+  memset(&options, 0, sizeof options);
+  options.limits.max_new_bytes = max_new;
+  row(hfm_from_memory(files, 2, &options, &model, &error), &error);
+  CHECK(model == NULL);
+}
+
+/* Weights of this header; "|" in it stands for "layers.0.block_sparse_moe.experts.". */
+static void experts_row(const char *header, size_t bytes, uint64_t max_new) {
+  static const char config[] =
+      "{\"model_type\": \"mixtral\", \"vocab_size\": 2, \"hidden_size\": 2, \"intermediate_size\": 2, "
+      "\"num_hidden_layers\": 1, \"num_attention_heads\": 1, \"num_key_value_heads\": 1, \"num_local_experts\": 2, "
+      "\"num_experts_per_tok\": 1, \"max_position_embeddings\": 8, \"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-5, "
+      "\"pad_token_id\": null}";
+  static uint8_t file[8192];
+  size_t size = 0;
+  memset(file, 0, sizeof file);
+  for (; *header; header++) {
+    const char letter[2] = {*header, 0}, *text = *header == '|' ? "layers.0.block_sparse_moe.experts." : letter;
+    memcpy(file + 8 + size, text, strlen(text));
+    size += strlen(text);
+  }
+  file[0] = (uint8_t)size;
+  file[1] = (uint8_t)(size >> 8);
+  memory_row(config, "model.safetensors", file, 8 + size + bytes, max_new);
+}
+
+#define TENSOR(name, shape, begin, end) \
+  "\"" name "\":{\"dtype\":\"U8\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
+static void weight_rows(void) {
+  experts_row("{\"embed_tokens.weight\":{\"dtype\":\"C64\",\"shape\":[2,2],\"data_offsets\":[0,32]}}", 32, 0);
+  experts_row("{" TENSOR("other", "4096", 0, 4096) "}", 4096, 1);
+  experts_row("{" TENSOR("|0.w1.weight", "2,2", 0, 4) "," TENSOR("|1.w1.weight", "2,1", 4, 6) "}", 6, 0);
+  experts_row("{" TENSOR("|0.w1.weight", "2,2", 0, 4) "," TENSOR("layers.0.mlp.experts.gate_up_proj", "2,4,2", 4, 20)
+              "}", 20, 0);
+  experts_row("{" TENSOR("|0.w1.weight", "2,2", 0, 4) "}", 4, 0);
+  experts_row("{" TENSOR("|0.w1.weight", "2,2", 0, 4) "," TENSOR("|0.w3.weight", "2,2", 4, 8) ","
+              TENSOR("|1.w1.weight", "2,2", 8, 12) "," TENSOR("|7.w1.weight", "2,2", 12, 16) "}", 16, 0);
+}
+#undef TENSOR
+
+/* Seven weights that are the same 64 x 64 bytes of the file, and become floats. */
+#define SHARED(length, name) \
+  "U" length "layers.0." name ".weight" REBUILD "(" OF("ByteStorage", "\1" "0", "M\0\x10") \
+  "K\0K\x40K\x40\x86K\x40K\1\x86\x89}tRs"
+static void shared_row(void) {
+  static const char config[] =
+      "{\"model_type\": \"llama\", \"vocab_size\": 1, \"hidden_size\": 64, \"intermediate_size\": 64, "
+      "\"num_hidden_layers\": 1, \"num_attention_heads\": 1, \"max_position_embeddings\": 8, "
+      "\"hidden_act\": \"silu\", \"rms_norm_eps\": 1e-5, \"pad_token_id\": null}";
+  static const char pickle[] = "\x80\2}" SHARED("\x20", "self_attn.q_proj") SHARED("\x20", "self_attn.k_proj")
+      SHARED("\x20", "self_attn.v_proj") SHARED("\x20", "self_attn.o_proj") SHARED("\x1d", "mlp.gate_proj")
+      SHARED("\x1b", "mlp.up_proj") SHARED("\x1d", "mlp.down_proj") ".";
+  static const uint8_t bytes[4096] = {1};
+  static archive a;
+  const part parts[] = {{"m/data.pkl", pickle, sizeof pickle - 1}, {"m/data/0", bytes, sizeof bytes}};
+  make_zip(&a, parts, 2, 0);
+  memory_row(config, "pytorch_model.bin", a.bytes, a.size, 2048);
+}
+#undef SHARED
+
+/* A file that becomes longer between a load and a session. */
+static void longer_row(void) {
+  hfm_memory_file list[2];
+  memory_files files;
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_session *session = NULL;
+  hfm_error error;
+  list[0].name = "m/config.json";
+  list[0].data = load_file("tests/models/bert_base/config.json", &list[0].size);
+  list[1].name = "m/model.safetensors";
+  list[1].data = load_file("tests/models/bert_base/model.safetensors", &list[1].size);
+  files.files = list;
+  files.count = 2;
+  memset(&options, 0, sizeof options);
+  options.io = memory_io(&files);
+  if (CHECK_INT(hfm_from_pretrained("m", &options, &model, &error), HFM_OK)) {
+    list[1].size++;
+    row(hfm_session_create(model, NULL, &session, &error), &error);
+  }
+  hfm_model_free(model);
+  free((void *)(uintptr_t)list[0].data);
+  free((void *)(uintptr_t)list[1].data);
+}
+
+/* ---- Generation ---- */
+
+static int64_t allow_nothing(void *ctx, int64_t prompt, const int64_t *ids, int64_t length, const int64_t **allowed) {
+  (void)ctx;
+  (void)prompt;
+  (void)length;
+  *allowed = ids;
+  return 0;
+}
+
+static void generation_rows(void) {
+  static const int64_t ids[3] = {1, 2, 3};
+  hfm_options options;
+  hfm_generation_config config;
+  hfm_inputs in;
+  hfm_generated out;
+  hfm_model *model = NULL;
+  hfm_session *session = NULL;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  memset(&config, 0, sizeof config);
+  memset(&in, 0, sizeof in);
+  options.task = HFM_CAUSAL_LM;
+  in.input_ids = hfm_tensor_i64(ids, 1, 3);
+  config.prefix_constraint.allowed_tokens = allow_nothing;
+  if (CHECK_INT(hfm_from_pretrained("tests/models/llama_causal", &options, &model, &error), HFM_OK) &&
+      CHECK_INT(hfm_session_create(model, NULL, &session, &error), HFM_OK)) {
+    row(hfm_generate(session, &in, &config, &out, &error), &error);
+    hfm_session_free(session);
+  }
+  hfm_model_free(model);
+}
+
+/* ---- Forwards ---- */
+
+/* A forward of a model whose configuration says something else. */
+static void forward_row(const change *c, const hfm_inputs *in) {
+  hfm_session_options one;
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_session *session = NULL;
+  hfm_outputs out;
+  hfm_error error;
+  memset(&one, 0, sizeof one);
+  memset(&options, 0, sizeof options);
+  one.threads = 1;
+  if (CHECK_INT(open_changed(c, options, 1, &model, &error), HFM_OK) &&
+      CHECK_INT(hfm_session_create(model, &one, &session, &error), HFM_OK))
+    row(hfm_forward(session, in, &out, &error), &error);
+  hfm_session_free(session);
+  hfm_model_free(model);
+}
+
+static void family_rows(void) {
+  static const change bert = {"bert_base", {NULL}, HFM_BASE},
+                      question = {"bert_question", {"num_labels", "3"}, HFM_TASK_FROM_CONFIG},
+                      no_padding = {"llama_sequence", {"pad_token_id", "null"}, HFM_TASK_FROM_CONFIG},
+                      roberta = {"roberta_base", {NULL}, HFM_BASE},
+                      roberta_null = {"roberta_base", {"pad_token_id", "null"}, HFM_BASE},
+                      roberta_negative = {"roberta_base", {"pad_token_id", "-5"}, HFM_BASE},
+                      roberta_causal = {"roberta_causal", {NULL}, HFM_TASK_FROM_CONFIG},
+                      bart_null = {"bart_base", {"pad_token_id", "null"}, HFM_BASE},
+                      bart_sequence = {"bart_sequence", {NULL}, HFM_TASK_FROM_CONFIG};
+  static const int64_t ids[64] = {3, 9, 2}, embeds_shape[3] = {1, 3, 36}, causal_shape[3] = {1, 3, 18};
+  static const float embeds[3 * 36] = {0};
+  hfm_inputs in = hfm_input_ids(ids, 1, 3);
+  forward_row(&question, &in);
+  forward_row(&roberta_null, &in);
+  forward_row(&roberta_negative, &in);
+  forward_row(&bart_null, &in);
+  in.token_type_ids = in.input_ids;
+  forward_row(&bert, &in);
+  in.inputs_embeds = hfm_tensor_f32(embeds, 3, embeds_shape);
+  forward_row(&bert, &in);
+  in = hfm_input_ids(ids, 1, 3);
+  in.decoder_input_ids = hfm_tensor_i64(ids, 1, 4);
+  forward_row(&bart_sequence, &in);
+  in = hfm_input_ids(ids, 2, 3);
+  forward_row(&no_padding, &in);
+  in = hfm_input_ids(ids, 1, 64);
+  forward_row(&roberta, &in);
+  memset(&in, 0, sizeof in);
+  in.inputs_embeds = hfm_tensor_f32(embeds, 3, causal_shape);
+  in.use_cache = 1;
+  forward_row(&roberta_causal, &in);
+}
+
+static void forward_rows(void) {
+  static const int64_t ids[80] = {1, 2, 3, 99};
+  static const float floats[8] = {0};
+  const int64_t four[4] = {1, 2, 2, 2};
+  hfm_session_options one;
+  hfm_model *model = NULL;
+  hfm_session *session = NULL;
+  int32_t done;
+  hfm_inputs in;
+  hfm_outputs out;
+  hfm_error error;
+  memset(&one, 0, sizeof one);
+  one.threads = 1;
+  if (!CHECK_INT(hfm_from_pretrained("tests/models/bert_base", NULL, &model, &error), HFM_OK) ||
+      !CHECK_INT(hfm_session_create(model, &one, &session, &error), HFM_OK))
+    return;
+#define FORWARD() row(hfm_forward(session, &in, &out, &error), &error)
+  memset(&in, 0, sizeof in);
+  FORWARD();
+  in.input_ids = hfm_tensor_i64(ids, 1, 3);
+  in.pixel_values = hfm_tensor_f32(floats, 4, four);
+  FORWARD();
+  memset(&in.pixel_values, 0, sizeof in.pixel_values);
+  in.labels = in.input_ids;
+  FORWARD();
+  memset(&in.labels, 0, sizeof in.labels);
+  in.attention_mask = hfm_tensor_i64(ids, 1, 2);
+  FORWARD();
+  memset(&in.attention_mask, 0, sizeof in.attention_mask);
+  in.input_ids = hfm_tensor_i64(ids, 1, 4);
+  FORWARD();
+  in.input_ids = hfm_tensor_i64(ids, 1, 80);
+  FORWARD();
+  in.input_ids = hfm_tensor_i64(ids, 1, 3);
+  in.input_ids.dtype = HFM_F32;
+  FORWARD();
+  in.input_ids = hfm_tensor_i64(ids, 1, 3);
+  in.input_ids.rank = 1;
+  FORWARD();
+#undef FORWARD
+  row(hfm_session_step(session, 0, NULL, &error), &error);
+  row(hfm_session_step(session, 0, &done, &error), &error);
+  hfm_session_free(session);
+  hfm_model_free(model);
+  if (CHECK_INT(hfm_from_pretrained("tests/models/llama_base", NULL, &model, &error), HFM_OK) &&
+      CHECK_INT(hfm_session_create(model, &one, &session, &error), HFM_OK)) {
+    row(hfm_session_reserve(session, INT32_MAX, INT32_MAX, NULL, &error), &error);
+    hfm_session_free(session);
+  }
+  hfm_model_free(model);
+}
+
+static void test_table(void) {
+  model_rows();
+  setter_rows();
+  weight_rows();
+  shared_row();
+  longer_row();
+  forward_rows();
+  family_rows();
+  generation_rows();
+  compare_table("error_models");
+}
+
+int main(void) {
+  TEST(test_table);
+  return check_report("test_error_models");
+}
