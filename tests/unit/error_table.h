@@ -1,5 +1,5 @@
-/* error_table.h: a table of errors as a test brings them about, and all that a person gets of each: item, file, tensor or
-   key, byte, and the message below them. Each message says what was expected, what was found, and what to do where
+/* error_table.h: a table of errors as a test brings them about, and all that a person gets of each: item, file, tensor
+   or key, byte, and the message below them. Each message says what was expected, what was found, and what to do where
    something can be done. Included after check.h.
 
      row(hfm_...(..., &error), &error);
