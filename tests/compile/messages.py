@@ -35,6 +35,8 @@ CALLS = {
     "hfm__input_bad_dtype": (2, ".*", ".*"),
     "hfm__generation_refuse": (2, ".*", ".*"),
 }
+# They format other texts.
+OTHERS = {"hfm__text_format", "hfm__log", "hfm__own_text"}
 # Functions that return texts which are put into messages.
 TEXTS = {"hfm__unsafe_name", "hfm__file_guess"}
 # What the conversions write.
@@ -58,9 +60,20 @@ def unescape(literal):
     return re.sub(r"\\(.)", r"\1", literal[1:-1])
 
 
-def texts(argument):
+def named(text):
+    """(name, line, string) of each static text."""
+    for m in re.finditer(r'static const char (\w+)\[\] =\s*((?:"(?:[^"\\\n]|\\.)*"\s*)+)', text):
+        strings = [t for kind, t, _ in tokens(m.group(2)) if kind == "string"]
+        more = "" if text[m.end()] == ";" else "%s"  # a macro goes on
+        yield m.group(1), text.count("\n", 0, m.start()) + 1, "".join(unescape(t) for t in strings) + more
+
+
+def texts(argument, names):
     """The strings of an argument; what is written side by side is one, and a macro between two is "%s"."""
     found = None
+    if len(argument) == 1 and argument[0][0] == "word":  # the static text of that name that stands last before
+        before = [(line, text) for name, line, text in names if name == argument[0][1] and line <= argument[0][2]]
+        yield from ((text, line) for line, text in before[-1:])
     for kind, text, line in argument + [("other", ",", 0)]:
         if kind == "string":
             found = (found[0] + unescape(text), found[1]) if found else (unescape(text), line)
@@ -111,10 +124,11 @@ def says_something(text):
 
 def sites(path, text):
     """(path:line, text, regular expression of a whole message)."""
+    names = list(named(text))
     for name, arguments in calls(text):
         which, before, after = CALLS[name]
         for number, argument in enumerate(arguments[which:]):
-            for said, line in texts(argument):
+            for said, line in texts(argument, names):
                 if not says_something(said):
                     continue
                 whole = before + pattern(said) + after if number == 0 else ".*" + pattern(said) + ".*"
@@ -132,6 +146,10 @@ def main():
     for path in sys.argv[3:]:
         with open(path, encoding="latin-1") as f:
             source = f.read()
+        for name in re.findall(r"^HFM__PRIVATE.*?(hfm__\w+)\([^()]*const char \*format, \.\.\.\)", source, re.M):
+            if name not in CALLS and name not in OTHERS:
+                print("%s: %s makes messages: CALLS of %s must have it" % (path, name, sys.argv[0]))
+                wrong += 1
         for where, said, whole in sites(path, source):
             count += 1
             expression = re.compile(whole)

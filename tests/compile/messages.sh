@@ -2,7 +2,7 @@
 # The tables of errors (tests/unit/error_table.h) have every item, and every message that the sources make, but for
 # those of messages_unreached.
 . "$(dirname "$0")/../check.sh"
-tables="tests/unit/error_files.txt tests/unit/error_models.txt"
+tables="tests/unit/error_files.txt tests/unit/error_models.txt tests/unit/error_runs.txt"
 
 # What depends on the machine is tested elsewhere.
 elsewhere=" ISA_MISSING STRICT_MISSING "
@@ -21,9 +21,7 @@ fi
 # shellcheck disable=SC2086
 cat $tables >"$work/table"
 messages() { python3 tests/compile/messages.py "$@"; }
-layers='src/base src/config src/families src/formats src/graph src/hub src/nn src/weights'
-# shellcheck disable=SC2086
-sources=$(find $layers -name '*.[ch]')
+sources=$(find src -name '*.[ch]')
 # shellcheck disable=SC2086
 check "every message is in a table" messages "$work/table" tests/compile/messages_unreached $sources
 
@@ -36,4 +34,6 @@ check_fails "a message without a row is noticed" messages "$work/table" "$work/n
 echo "%u bytes of nothing" >"$work/listed"
 check "one that nothing reaches is let pass" messages "$work/table" "$work/listed" "$work/new.c"
 check_fails "one that something reaches is not" messages "$work/has" "$work/listed" "$work/new.c"
+echo 'HFM__PRIVATE int hfm__say(int n, const char *format, ...);' >"$work/say.c"
+check_fails "a new maker of messages is noticed" messages "$work/has" "$work/none" "$work/say.c"
 report

@@ -65,4 +65,28 @@ static void compare_table(const char *name) {
   free(text);
 }
 
+/* ---- Models ---- */
+
+/* A directory of tests/models/, and what its configuration says instead. */
+typedef struct change {
+  const char *dir, *changes[7];
+  hfm_task task;
+} change;
+
+/* `random`: without the weights. */
+CHECK_UNUSED static hfm_result open_changed(const change *c, hfm_options options, int random, hfm_model **model,
+                                            hfm_error *error) {
+  char path[64];
+  hfm_config *config = NULL;
+  hfm_result result;
+  snprintf(path, sizeof path, "tests/models/%s", c->dir);
+  CHECK_INT(hfm_config_from_pretrained(path, NULL, &config, error), HFM_OK);
+  for (const char *const *p = c->changes; *p; p += 2) CHECK_INT(hfm_config_set_json(config, p[0], p[1], error), HFM_OK);
+  options.config = config;
+  options.task = c->task;
+  result = random ? hfm_from_config(config, &options, model, error) : hfm_from_pretrained(path, &options, model, error);
+  hfm_config_free(config);
+  return result;
+}
+
 #endif

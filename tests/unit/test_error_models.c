@@ -1,4 +1,4 @@
-/* Every error of configurations, weights, forwards and generation: error_table.h. */
+/* Every error of configurations and weights: error_table.h. */
 #include "hfmodel.h"
 
 #include "check.h"
@@ -8,27 +8,6 @@
 #include "torch_archive.h"
 
 /* ---- Models ---- */
-
-/* A directory of tests/models/, and what its configuration says instead. */
-typedef struct change {
-  const char *dir, *changes[7];
-  hfm_task task;
-} change;
-
-/* `random`: without the weights. */
-static hfm_result open_changed(const change *c, hfm_options options, int random, hfm_model **model, hfm_error *error) {
-  char path[64];
-  hfm_config *config = NULL;
-  hfm_result result;
-  snprintf(path, sizeof path, "tests/models/%s", c->dir);
-  CHECK_INT(hfm_config_from_pretrained(path, NULL, &config, error), HFM_OK);
-  for (const char *const *p = c->changes; *p; p += 2) CHECK_INT(hfm_config_set_json(config, p[0], p[1], error), HFM_OK);
-  options.config = config;
-  options.task = c->task;
-  result = random ? hfm_from_config(config, &options, model, error) : hfm_from_pretrained(path, &options, model, error);
-  hfm_config_free(config);
-  return result;
-}
 
 static void changed_row(const change *c, hfm_options options, int random) {
   hfm_model *model = NULL;
@@ -121,6 +100,8 @@ static const change random[] = {
     {"llama_base", {"head_dim", "131072"}},
     {"bert_sequence", {"num_labels", "0"}, HFM_TASK_FROM_CONFIG}};
 
+#define OPTION(field, value) \
+  options.field = value, row(hfm_from_pretrained(bert, &options, &model, &error), &error), options.field = 0
 static void model_rows(void) {
   static const char bert[] = "tests/models/bert_base";
   static const char text[] = "{\"model_type\": \"bert\"}";
@@ -140,17 +121,27 @@ static void model_rows(void) {
   file.data = text;
   file.size = sizeof text - 1;
   row(hfm_from_memory(&file, 1, NULL, &model, &error), &error);
-  options.dtype = HFM_I8;
-  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
-  options.dtype = 0;
-  options.variant = "../x";
-  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
-  options.variant = "fp16";
-  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
-  options.variant = NULL;
-  options.progress.update = stop;
-  row(hfm_from_pretrained(bert, &options, &model, &error), &error);
-  options.progress.update = NULL;
+  OPTION(dtype, HFM_I8);
+  OPTION(variant, "../x");
+  OPTION(variant, "fp16");
+  OPTION(progress.update, stop);
+  memset(&options, 0, sizeof options);
+  OPTION(attn_implementation, 9);
+  OPTION(packing, 9);
+  OPTION(compute_dtype, HFM_I8);
+  options.strict = 1;
+  OPTION(compute_dtype, HFM_BF16);
+  options.strict = 0;
+  OPTION(num_labels, -1);
+  row(hfm_from_pretrained(bert, NULL, NULL, &error), &error);
+  row(hfm_from_config(NULL, NULL, &model, &error), &error);
+  row(hfm_from_config(NULL, NULL, NULL, &error), &error);
+  row(hfm_from_memory(NULL, 0, NULL, &model, &error), &error);
+  row(hfm_from_memory(&file, 1, NULL, NULL, &error), &error);
+  file.data = NULL;
+  row(hfm_from_memory(&file, 1, NULL, &model, &error), &error);
+  file.name = NULL;
+  row(hfm_from_memory(&file, 1, NULL, &model, &error), &error);
   failing_alloc_begin(&memory, 1);
   options.allocator = memory.allocator;
   row(hfm_from_pretrained(bert, &options, &model, &error), &error);
@@ -160,6 +151,8 @@ static void model_rows(void) {
   row(hfm_config_set_string(config, "x", "\xff", &error), &error);
   hfm_config_free(config);
 }
+
+#undef OPTION
 
 /* ---- Configurations and weights in memory ---- */
 
@@ -276,154 +269,12 @@ static void longer_row(void) {
   free((void *)(uintptr_t)list[1].data);
 }
 
-/* ---- Generation ---- */
-
-static int64_t allow_nothing(void *ctx, int64_t prompt, const int64_t *ids, int64_t length, const int64_t **allowed) {
-  (void)ctx;
-  (void)prompt;
-  (void)length;
-  *allowed = ids;
-  return 0;
-}
-
-static void generation_rows(void) {
-  static const int64_t ids[3] = {1, 2, 3};
-  hfm_options options;
-  hfm_generation_config config;
-  hfm_inputs in;
-  hfm_generated out;
-  hfm_model *model = NULL;
-  hfm_session *session = NULL;
-  hfm_error error;
-  memset(&options, 0, sizeof options);
-  memset(&config, 0, sizeof config);
-  memset(&in, 0, sizeof in);
-  options.task = HFM_CAUSAL_LM;
-  in.input_ids = hfm_tensor_i64(ids, 1, 3);
-  config.prefix_constraint.allowed_tokens = allow_nothing;
-  if (CHECK_INT(hfm_from_pretrained("tests/models/llama_causal", &options, &model, &error), HFM_OK) &&
-      CHECK_INT(hfm_session_create(model, NULL, &session, &error), HFM_OK)) {
-    row(hfm_generate(session, &in, &config, &out, &error), &error);
-    hfm_session_free(session);
-  }
-  hfm_model_free(model);
-}
-
-/* ---- Forwards ---- */
-
-/* A forward of a model whose configuration says something else. */
-static void forward_row(const change *c, const hfm_inputs *in) {
-  hfm_session_options one;
-  hfm_options options;
-  hfm_model *model = NULL;
-  hfm_session *session = NULL;
-  hfm_outputs out;
-  hfm_error error;
-  memset(&one, 0, sizeof one);
-  memset(&options, 0, sizeof options);
-  one.threads = 1;
-  if (CHECK_INT(open_changed(c, options, 1, &model, &error), HFM_OK) &&
-      CHECK_INT(hfm_session_create(model, &one, &session, &error), HFM_OK))
-    row(hfm_forward(session, in, &out, &error), &error);
-  hfm_session_free(session);
-  hfm_model_free(model);
-}
-
-static void family_rows(void) {
-  static const change bert = {"bert_base", {NULL}, HFM_BASE},
-                      question = {"bert_question", {"num_labels", "3"}, HFM_TASK_FROM_CONFIG},
-                      no_padding = {"llama_sequence", {"pad_token_id", "null"}, HFM_TASK_FROM_CONFIG},
-                      roberta = {"roberta_base", {NULL}, HFM_BASE},
-                      roberta_null = {"roberta_base", {"pad_token_id", "null"}, HFM_BASE},
-                      roberta_negative = {"roberta_base", {"pad_token_id", "-5"}, HFM_BASE},
-                      roberta_causal = {"roberta_causal", {NULL}, HFM_TASK_FROM_CONFIG},
-                      bart_null = {"bart_base", {"pad_token_id", "null"}, HFM_BASE},
-                      bart_sequence = {"bart_sequence", {NULL}, HFM_TASK_FROM_CONFIG};
-  static const int64_t ids[64] = {3, 9, 2}, embeds_shape[3] = {1, 3, 36}, causal_shape[3] = {1, 3, 18};
-  static const float embeds[3 * 36] = {0};
-  hfm_inputs in = hfm_input_ids(ids, 1, 3);
-  forward_row(&question, &in);
-  forward_row(&roberta_null, &in);
-  forward_row(&roberta_negative, &in);
-  forward_row(&bart_null, &in);
-  in.token_type_ids = in.input_ids;
-  forward_row(&bert, &in);
-  in.inputs_embeds = hfm_tensor_f32(embeds, 3, embeds_shape);
-  forward_row(&bert, &in);
-  in = hfm_input_ids(ids, 1, 3);
-  in.decoder_input_ids = hfm_tensor_i64(ids, 1, 4);
-  forward_row(&bart_sequence, &in);
-  in = hfm_input_ids(ids, 2, 3);
-  forward_row(&no_padding, &in);
-  in = hfm_input_ids(ids, 1, 64);
-  forward_row(&roberta, &in);
-  memset(&in, 0, sizeof in);
-  in.inputs_embeds = hfm_tensor_f32(embeds, 3, causal_shape);
-  in.use_cache = 1;
-  forward_row(&roberta_causal, &in);
-}
-
-static void forward_rows(void) {
-  static const int64_t ids[80] = {1, 2, 3, 99};
-  static const float floats[8] = {0};
-  const int64_t four[4] = {1, 2, 2, 2};
-  hfm_session_options one;
-  hfm_model *model = NULL;
-  hfm_session *session = NULL;
-  int32_t done;
-  hfm_inputs in;
-  hfm_outputs out;
-  hfm_error error;
-  memset(&one, 0, sizeof one);
-  one.threads = 1;
-  if (!CHECK_INT(hfm_from_pretrained("tests/models/bert_base", NULL, &model, &error), HFM_OK) ||
-      !CHECK_INT(hfm_session_create(model, &one, &session, &error), HFM_OK))
-    return;
-#define FORWARD() row(hfm_forward(session, &in, &out, &error), &error)
-  memset(&in, 0, sizeof in);
-  FORWARD();
-  in.input_ids = hfm_tensor_i64(ids, 1, 3);
-  in.pixel_values = hfm_tensor_f32(floats, 4, four);
-  FORWARD();
-  memset(&in.pixel_values, 0, sizeof in.pixel_values);
-  in.labels = in.input_ids;
-  FORWARD();
-  memset(&in.labels, 0, sizeof in.labels);
-  in.attention_mask = hfm_tensor_i64(ids, 1, 2);
-  FORWARD();
-  memset(&in.attention_mask, 0, sizeof in.attention_mask);
-  in.input_ids = hfm_tensor_i64(ids, 1, 4);
-  FORWARD();
-  in.input_ids = hfm_tensor_i64(ids, 1, 80);
-  FORWARD();
-  in.input_ids = hfm_tensor_i64(ids, 1, 3);
-  in.input_ids.dtype = HFM_F32;
-  FORWARD();
-  in.input_ids = hfm_tensor_i64(ids, 1, 3);
-  in.input_ids.rank = 1;
-  FORWARD();
-#undef FORWARD
-  row(hfm_session_step(session, 0, NULL, &error), &error);
-  row(hfm_session_step(session, 0, &done, &error), &error);
-  hfm_session_free(session);
-  hfm_model_free(model);
-  if (CHECK_INT(hfm_from_pretrained("tests/models/llama_base", NULL, &model, &error), HFM_OK) &&
-      CHECK_INT(hfm_session_create(model, &one, &session, &error), HFM_OK)) {
-    row(hfm_session_reserve(session, INT32_MAX, INT32_MAX, NULL, &error), &error);
-    hfm_session_free(session);
-  }
-  hfm_model_free(model);
-}
-
 static void test_table(void) {
   model_rows();
   setter_rows();
   weight_rows();
   shared_row();
   longer_row();
-  forward_rows();
-  family_rows();
-  generation_rows();
   compare_table("error_models");
 }
 
