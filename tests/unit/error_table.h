@@ -89,4 +89,14 @@ CHECK_UNUSED static hfm_result open_changed(const change *c, hfm_options options
   return result;
 }
 
+/* A file of tests/models/ under another name; the caller frees what is returned. */
+CHECK_UNUSED static char *load_as(hfm_memory_file *file, const char *name, const char *path) {
+  size_t size;
+  char *bytes = load_file(path, &size);
+  file->name = name;
+  file->data = bytes;
+  file->size = size;
+  return bytes;
+}
+
 #endif

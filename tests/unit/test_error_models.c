@@ -252,10 +252,8 @@ static void longer_row(void) {
   hfm_model *model = NULL;
   hfm_session *session = NULL;
   hfm_error error;
-  list[0].name = "m/config.json";
-  list[0].data = load_file("tests/models/bert_base/config.json", &list[0].size);
-  list[1].name = "m/model.safetensors";
-  list[1].data = load_file("tests/models/bert_base/model.safetensors", &list[1].size);
+  char *text = load_as(&list[0], "m/config.json", "tests/models/bert_base/config.json");
+  char *weights = load_as(&list[1], "m/model.safetensors", "tests/models/bert_base/model.safetensors");
   files.files = list;
   files.count = 2;
   memset(&options, 0, sizeof options);
@@ -265,8 +263,8 @@ static void longer_row(void) {
     row(hfm_session_create(model, NULL, &session, &error), &error);
   }
   hfm_model_free(model);
-  free((void *)(uintptr_t)list[0].data);
-  free((void *)(uintptr_t)list[1].data);
+  free(text);
+  free(weights);
 }
 
 static void test_table(void) {

@@ -433,10 +433,8 @@ static void nan_row(void) {
   memset(&r, 0, sizeof r);
   memset(&options, 0, sizeof options);
   options.task = HFM_CAUSAL_LM;
-  files[0].name = "config.json";
-  files[0].data = config = load_file("tests/models/llama_causal/config.json", &files[0].size);
-  files[1].name = "model.safetensors";
-  files[1].data = weights = load_file("tests/models/llama_causal/model.safetensors", &files[1].size);
+  config = load_as(&files[0], "config.json", "tests/models/llama_causal/config.json");
+  weights = load_as(&files[1], "model.safetensors", "tests/models/llama_causal/model.safetensors");
   if (weights && files[1].size > 4) memset(weights + files[1].size - 4, 0xff, 4);
   if (CHECK_INT(hfm_from_memory(files, 2, &options, &r.model, &r.error), HFM_OK) &&
       CHECK_INT(hfm_session_create(r.model, NULL, &r.session, &r.error), HFM_OK))
