@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "72653bd9e9a1f94d" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8119901275998104" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -2854,7 +2854,7 @@ HFM__PRIVATE hfm_result hfm__budget_verdict(const hfm__context *ctx, hfm_result 
                                             hfm_error *error) {
   if (result != HFM_ERROR_MEMORY || !ctx->budget || !ctx->budget->exceeded) return result;
   return hfm__fail(error, HFM_E_FILE_STRUCTURE, file, NULL, 0,
-                   "what it describes takes %u bytes of memory more than the file has: no model is like that "
+                   "what it describes takes %u bytes of memory beyond its own size: no model is like that "
                    "(options.limits.max_structure_bytes)",
                    ctx->budget->structure);
 }
@@ -3316,7 +3316,14 @@ HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, 
   return result;
 }
 
-/* What people have under the name of a weights file, by its first bytes; "" where that says nothing. */
+HFM__PRIVATE hfm_result hfm__file_is_tar(const hfm__file *file, int *is_tar, hfm_error *error) {
+  uint8_t magic[5] = {0, 0, 0, 0, 0};
+  const hfm_result result = file->size < 262 ? HFM_OK : hfm__file_read(file, 257, magic, 5, error);
+  *is_tar = memcmp(magic, "ustar", 5) == 0;
+  return result;
+}
+
+/* What people have under the name of a model's file, by its first bytes; "" where that says nothing. */
 HFM__PRIVATE const char *hfm__file_guess(const uint8_t first[4]) {
   if (memcmp(first, "vers", 4) == 0)
     return " (it looks like a Git LFS pointer, which stands for the file: get it with git lfs pull or hf download)";
@@ -3743,8 +3750,8 @@ HFM__PRIVATE int32_t hfm__json_fail(hfm__json_reader *r, int32_t item, size_t at
     char found[24];
     hfm__text t = hfm__text_to(found, sizeof found);
     hfm__text_quoted(&t, r->text + at, 1);
-    r->result = hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s expected, found %s", offset, expected,
-                          found);
+    r->result = hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s expected, found %s%s", offset, expected,
+                          found, offset || r->size < 4 ? "" : hfm__file_guess((const uint8_t *)r->text));
   }
   return HFM__JSON_FAILED;
 }
@@ -5046,8 +5053,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_read(const hfm__file *file, uint32_t in
 /* ==== begin src/formats/zip.c ==== */
 /* ==== formats/zip (private): the stored zip archive that torch.save writes =====================================
    A reader for exactly that: entries are not compressed, so a tensor is a range of the file and nothing is unpacked.
-   Whatever two readers could understand differently (two directories, names that differ, entries that overlap,
-   sizes said twice) is refused. */
+   Whatever two readers could understand differently (two directories, names or sizes that differ, entries that
+   overlap, bytes that belong to none) is refused. */
 
 typedef struct hfm__zip_entry {
   const char *name; /* NUL-terminated, without a NUL or control byte */
@@ -5076,6 +5083,7 @@ enum {
   HFM__ZIP_LOCATOR64_SIZE = 20,
   HFM__ZIP_CENTRAL_SIZE = 46,
   HFM__ZIP_LOCAL_SIZE = 30,
+  HFM__ZIP_DESCRIPTOR_MAX = 24, /* with its signature and sizes of 64 bits */
   HFM__ZIP_REFUSED_FLAGS = 0x2061 /* encrypted, patched, strongly encrypted, masked headers */
 };
 
@@ -5178,9 +5186,9 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   }
   hfm__free(&zip->arena.mem, owned, reach);
   if (result != HFM_OK) return result;
-  if (dir->offset > dir->limit || dir->size > dir->limit - dir->offset)
+  if (dir->offset > dir->limit || dir->size != dir->limit - dir->offset)
     return hfm__zip_bad(zip, NULL, end, error,
-                        "the zip directory must end before byte %u, but has %u bytes from byte %u on", dir->limit,
+                        "the zip directory must end at byte %u, but has %u bytes from byte %u on", dir->limit,
                         dir->size, dir->offset);
   if (dir->entries == 0 || dir->entries > dir->size / HFM__ZIP_CENTRAL_SIZE)
     return hfm__zip_bad(zip, NULL, end, error,
@@ -5281,6 +5289,13 @@ HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entr
                         "its local header must be as the directory says, found method %u, flags %u, a name of %u bytes",
                         (uint64_t)hfm__le16(header + 8), (uint64_t)hfm__le16(header + 6),
                         (uint64_t)hfm__le16(header + 26));
+  for (int32_t i = 18; i <= 22; i += 4) { /* packed, unpacked; 0: a descriptor follows the data, all ones: zip64 */
+    const uint32_t said = hfm__le32(header + i);
+    if (said && said != 0xffffffff && said != entry->size)
+      return hfm__zip_bad(zip, entry->name, at, error,
+                          "the same size in its local header expected, %u bytes, found %u", entry->size,
+                          (uint64_t)said);
+  }
   result = hfm__file_bytes(zip->file, at + HFM__ZIP_LOCAL_SIZE, name_size, &name, &owned, error);
   if (result != HFM_OK) return result;
   same = memcmp(name, entry->name, name_size) == 0;
@@ -5304,17 +5319,23 @@ HFM__PRIVATE int hfm__zip_header_order(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* No two entries share a byte or a name. Leaves by_name sorted. */
-HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, hfm_error *error) {
+/* No two entries share a byte or a name, and between them, from the file's first byte to the directory, is room for
+   descriptors at most: a reader that goes from header to header finds the same entries. Leaves by_name sorted. */
+HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, uint64_t directory, hfm_error *error) {
   const void **sorted = zip->by_name;
+  uint64_t end = 0;
   for (size_t i = 0; i < zip->count; i++) sorted[i] = &zip->entries[i];
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_header_order);
-  for (size_t i = 1; i < zip->count; i++) {
-    const hfm__zip_entry *before = (const hfm__zip_entry *)sorted[i - 1], *entry = (const hfm__zip_entry *)sorted[i];
-    if (before->offset + before->size > entry->header)
-      return hfm__zip_bad(zip, entry->name, entry->header, error,
-                          "must begin behind the entry before it, which ends at byte %u",
-                          before->offset + before->size);
+  for (size_t i = 0; i <= zip->count; i++) {
+    const hfm__zip_entry *entry = i < zip->count ? (const hfm__zip_entry *)sorted[i] : NULL;
+    const uint64_t next = entry ? entry->header : directory;
+    if (end > next)
+      return hfm__zip_bad(zip, entry->name, next, error,
+                          "must begin behind the entry before it, which ends at byte %u", end);
+    if (next - end > (i ? (uint64_t)HFM__ZIP_DESCRIPTOR_MAX : 0))
+      return hfm__zip_bad(zip, NULL, end, error, "an entry or the directory expected, found %u bytes of neither",
+                          next - end);
+    if (entry) end = entry->offset + entry->size;
   }
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_name_order);
   for (size_t i = 1; i < zip->count; i++)
@@ -5366,7 +5387,7 @@ HFM__PRIVATE hfm_result hfm__zip_open(const hfm__file *file, hfm__zip *zip, hfm_
   if (result == HFM_OK && at != dir.size)
     result = hfm__zip_bad(zip, NULL, dir.offset + at, error,
                           "the zip directory must end with its last entry, found %u bytes more", dir.size - at);
-  if (result == HFM_OK) result = hfm__zip_check_apart(zip, error);
+  if (result == HFM_OK) result = hfm__zip_check_apart(zip, dir.offset, error);
   if (result == HFM_OK) result = hfm__zip_find_root(zip, error);
   hfm__free(mem, owned, dir.size);
   if (result != HFM_OK) hfm__zip_close(zip);
@@ -5512,7 +5533,7 @@ static const hfm__pickle_global hfm__pickle_globals[] = {
 #undef HFM__STORAGES
 #undef HFM__DTYPE
 
-enum { HFM__PK_PERSISTENT_MAX = 6 }; /* elements of a persistent id */
+enum { HFM__PK_PERSISTENT = 5, HFM__PK_PERSISTENT_VIEW }; /* elements of a persistent id: in a zip archive; before */
 
 /* Values that nothing can change are made once: they are most of what the pickles of models hold. */
 enum { HFM__PK_SHARED_BOOL = 256 /* below: integers */, HFM__PK_SHARED_TUPLE = 258, HFM__PK_SHARED };
@@ -5523,6 +5544,7 @@ typedef struct hfm__pickle {
   const uint8_t *data;
   size_t size, pos;
   uint64_t base;      /* of data[0] in the file */
+  uint32_t persistent; /* elements of a persistent id */
   size_t op;          /* where the running instruction began */
   hfm__pickle_object *objects; /* objects[0] is None, for everybody */
   size_t object_count, object_capacity;
@@ -5541,8 +5563,9 @@ typedef struct hfm__pickle {
 } hfm__pickle;
 
 HFM__PRIVATE void hfm__pickle_begin(hfm__pickle *p, const hfm_allocator *mem, const char *file, const uint8_t *data,
-                                    size_t size, uint64_t base, hfm_error *error) {
+                                    size_t size, uint64_t base, uint32_t persistent, hfm_error *error) {
   memset(p, 0, sizeof *p);
+  p->persistent = persistent;
   p->mem = mem;
   p->file = file;
   p->data = data;
@@ -5836,21 +5859,23 @@ HFM__PRIVATE int hfm__pickle_stack_global(hfm__pickle *p) {
 
 /* ---- Calls ---- */
 
-/* A storage: ('storage', class, key, location, numel[, view]); view: None or (key, offset, numel). */
+/* A storage: ('storage', class, key, location, numel); in a legacy stream, and only there, with a view behind it: None
+   or (key, offset, numel). */
 HFM__PRIVATE int hfm__pickle_persistent(hfm__pickle *p) {
-  static const char problem[] = "a persistent id must be ('storage', class, key, location, numel)";
-  uint32_t id, e[HFM__PK_PERSISTENT_MAX];
+  const int with_view = p->persistent == HFM__PK_PERSISTENT_VIEW;
+  const char *problem = with_view ? "a persistent id must be ('storage', class, key, location, numel, view)"
+                                  : "a persistent id must be ('storage', class, key, location, numel)";
+  uint32_t id, e[HFM__PK_PERSISTENT_VIEW];
   hfm__pickle_object *object;
   if (!hfm__pickle_pop(p, &id)) return 0;
-  if (!hfm__pickle_is(p, id, HFM__PK_TUPLE) || p->objects[id].u.count < HFM__PK_PERSISTENT_MAX - 1 ||
-      p->objects[id].u.count > HFM__PK_PERSISTENT_MAX)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, problem);
+  if (!hfm__pickle_is(p, id, HFM__PK_TUPLE) || p->objects[id].u.count != p->persistent)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "%s", problem);
   for (uint64_t i = 0; i < p->objects[id].u.count; i++) e[i] = hfm__pickle_element(p, id, i);
   if (!hfm__pickle_text_is(p, e[0], "storage") || !hfm__pickle_is_global(p, e[1], HFM__PK_CLASS_STORAGE) ||
       !hfm__pickle_is(p, e[2], HFM__PK_STRING) || !hfm__pickle_is(p, e[3], HFM__PK_STRING) ||
       !hfm__pickle_is_count(p, e[4]))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, problem);
-  if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX && !hfm__pickle_is(p, e[5], HFM__PK_NONE)) {
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "%s", problem);
+  if (with_view && !hfm__pickle_is(p, e[5], HFM__PK_NONE)) {
     if (!hfm__pickle_is(p, e[5], HFM__PK_TUPLE) || p->objects[e[5]].u.count != 3 ||
         !hfm__pickle_is(p, hfm__pickle_element(p, e[5], 0), HFM__PK_STRING) ||
         !hfm__pickle_is_count(p, hfm__pickle_element(p, e[5], 1)) ||
@@ -6295,7 +6320,7 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
   storage.key = (const char *)p->data + key->a;
   storage.key_size = key->b;
   storage.numel = storage.view_numel = hfm__torch_int(t, hfm__pickle_element(p, id, 4));
-  if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX) {
+  if (p->persistent == HFM__PK_PERSISTENT_VIEW) {
     const uint32_t view = hfm__pickle_element(p, id, 5);
     if (hfm__pickle_is(p, view, HFM__PK_TUPLE)) {
       storage.is_view = 1;
@@ -6367,9 +6392,6 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   if (!hfm__mul64(storage.numel, storage.itemsize, &bytes))
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage of %u elements is larger than any file",
                           storage.numel);
-  if (storage.is_view && t->zip)
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
-                          "found a view of a storage, which only legacy files have");
   if (storage.view_offset > storage.numel || storage.view_numel > storage.numel - storage.view_offset)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
                           "found a view of %u elements from element %u on, outside of its storage of %u",
@@ -6631,7 +6653,8 @@ HFM__PRIVATE hfm_result hfm__torch_run_entry(hfm__torch *t, const hfm__zip_entry
                      entry->size, cap);
   result = hfm__file_bytes(t->file, entry->offset, entry->size, &data, &owned, t->error);
   if (result != HFM_OK) return result;
-  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)entry->size, entry->offset, t->error);
+  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)entry->size, entry->offset,
+                    HFM__PK_PERSISTENT, t->error);
   result = hfm__pickle_run(&t->pickle, &root);
   if (result == HFM_OK && t->pickle.pos != t->pickle.size)
     result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, entry->name, entry->offset + t->pickle.pos,
@@ -6860,7 +6883,8 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
   uint8_t *owned;
   hfm_result result = hfm__file_bytes(t->file, 0, window, &data, &owned, t->error);
   if (result != HFM_OK) return result;
-  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)window, 0, t->error);
+  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)window, 0,
+                    HFM__PK_PERSISTENT_VIEW, t->error);
   result = hfm__torch_legacy_body(t);
   hfm__pickle_end(&t->pickle);
   hfm__free(&t->file->ctx->mem, owned, window);
@@ -6872,12 +6896,13 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
 /* Appends the tensors of an opened .bin file, which is files[index] of the checkpoint. */
 HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                         hfm_error *error) {
-  uint8_t magic[4] = {0, 0, 0, 0}, tar[5] = {0, 0, 0, 0, 0};
+  uint8_t magic[4] = {0, 0, 0, 0};
   char found[24];
   hfm__text t_found = hfm__text_to(found, sizeof found);
   hfm__torch t;
   hfm_result result = hfm__file_read(file, 0, magic, HFM__MIN(file->size, (uint64_t)4), error);
-  if (result == HFM_OK && file->size >= 262) result = hfm__file_read(file, 257, tar, 5, error);
+  int is_tar = 0;
+  if (result == HFM_OK) result = hfm__file_is_tar(file, &is_tar, error);
   if (result != HFM_OK) return result;
   memset(&t, 0, sizeof t);
   t.file = file;
@@ -6886,7 +6911,7 @@ HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, h
   t.error = error;
   if (hfm__le32(magic) == HFM__ZIP_LOCAL) return hfm__torch_read_zip(&t);
   if (magic[0] == 0x80) return hfm__torch_read_legacy(&t);
-  if (memcmp(tar, "ustar", 5) == 0)
+  if (is_tar)
     return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 257,
                      "a tar archive, as torch before 0.1.10 wrote: load it with such a torch and save it again");
   hfm__text_quoted(&t_found, (const char *)magic, (size_t)HFM__MIN(file->size, (uint64_t)4));
@@ -7410,10 +7435,10 @@ HFM__PRIVATE int hfm__is_device(const char *part, size_t size) {
   static const char *const names[] = {"con", "prn", "aux", "nul", "conin$", "conout$"};
   size_t n = 0;
   char stem[8];
-  while (n < size && part[n] != '.' && n < sizeof stem - 1) n++;
-  if (n == size || part[n] == '.') {
+  while (n < size && part[n] != '.') n++;
+  while (n && part[n - 1] == ' ') n--;
+  if (n < sizeof stem) {
     for (size_t i = 0; i < n; i++) stem[i] = (char)(part[i] >= 'A' && part[i] <= 'Z' ? part[i] + 32 : part[i]);
-    while (n && stem[n - 1] == ' ') n--;
     stem[n] = 0;
     for (size_t i = 0; i < HFM__COUNT(names); i++)
       if (hfm__equal(stem, names[i])) return 1;
@@ -7596,21 +7621,27 @@ HFM__PRIVATE hfm_result hfm__checkpoint_adopt(hfm__checkpoint *ckpt, hfm__tensor
   return HFM_OK;
 }
 
-/* Every mapped tensor must be in the shard that the index says. */
+HFM__PRIVATE int hfm__is_in_shard(const hfm__checkpoint *ckpt, const hfm__shard_index *index, const char *tensor,
+                                  const char *shard) {
+  size_t low = 0, high = ckpt->count;
+  while (low < high) { /* the first tensor of that name */
+    const size_t middle = low + (high - low) / 2;
+    if (strcmp(ckpt->tensors[middle].name, tensor) < 0) low = middle + 1;
+    else high = middle;
+  }
+  for (; low < ckpt->count && hfm__equal(ckpt->tensors[low].name, tensor); low++)
+    if (hfm__equal(index->shards[ckpt->tensors[low].file], shard)) return 1;
+  return 0;
+}
+
+/* Every mapped tensor must be in the shard that the index says. Reading a .bin has dropped "module." from its names. */
 HFM__PRIVATE hfm_result hfm__check_mapped(const hfm__checkpoint *ckpt, const hfm__shard_index *index,
                                           hfm_error *error) {
   for (size_t i = 0; i < index->count; i++) {
     const hfm__shard_entry *entry = &index->entries[i];
-    size_t low = 0, high = ckpt->count;
-    int found = 0;
-    while (low < high) { /* the first tensor of that name */
-      const size_t middle = low + (high - low) / 2;
-      if (strcmp(ckpt->tensors[middle].name, entry->tensor) < 0) low = middle + 1;
-      else high = middle;
-    }
-    for (; low < ckpt->count && hfm__equal(ckpt->tensors[low].name, entry->tensor); low++)
-      if (hfm__equal(index->shards[ckpt->tensors[low].file], entry->shard)) found = 1;
-    if (!found)
+    const int dropped = hfm__starts_with(entry->tensor, "module.") && hfm__ends_with(entry->shard, ".bin");
+    if (!hfm__is_in_shard(ckpt, index, entry->tensor, entry->shard) &&
+        !(dropped && hfm__is_in_shard(ckpt, index, entry->tensor + strlen("module."), entry->shard)))
       return hfm__fail(error, HFM_E_INDEX_TENSOR_NOT_IN_SHARD, index->name, entry->tensor, entry->offset,
                        "byte %u: tensor %q is said to be in %q, but isn't there", entry->offset, entry->tensor,
                        entry->shard);
@@ -7631,7 +7662,9 @@ HFM__PRIVATE void hfm__keep_latest(hfm__checkpoint *ckpt) {
 HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                           hfm_error *error) {
   uint8_t magic[4] = {0, 0, 0, 0};
-  const hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  int is_tar = 0;
+  hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  if (result == HFM_OK) result = hfm__file_is_tar(file, &is_tar, error);
   if (result != HFM_OK) return result;
   if (!hfm__add64(list->file_bytes, file->size, &list->file_bytes)) list->file_bytes = UINT64_MAX;
   if (hfm__ends_with(file->name, ".gguf") ||
@@ -7645,7 +7678,7 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
 #endif
   }
   if (hfm__ends_with(file->name, ".safetensors") ||
-      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80)) {
+      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80 && !is_tar)) {
     list->format = "safetensors";
     return hfm__safetensors_read(file, index, list, error);
   }
@@ -8125,8 +8158,8 @@ HFM__PRIVATE int64_t hfm__config_num_labels(const hfm_config *config) {
   return hfm__json_int(value.doc, value.node, &count) ? count : 2;
 }
 
-/* Calls for each pair of id2label, until a call fails. None if "num_labels" overruled the list: then Transformers names
-   them LABEL_i. */
+/* Calls for each pair of id2label, until a call fails; a number is a name, too, its digits. `name` lives as long as the
+   call. None if "num_labels" overruled the list: then Transformers names them LABEL_i. */
 HFM__PRIVATE hfm_result hfm__config_each_label(const hfm_config *config, void *ctx,
                                                hfm_result (*label)(void *ctx, int64_t id, const char *name)) {
   const hfm__config_value labels = hfm__config_find(config, "id2label");
@@ -8136,8 +8169,12 @@ HFM__PRIVATE hfm_result hfm__config_each_label(const hfm_config *config, void *c
   if (hfm__config_label_count(config) != hfm__config_num_labels(config)) return HFM_OK;
   for (; key && result == HFM_OK; key = hfm__json_following(labels.doc, key)) {
     const hfm__json_node *node = &labels.doc->nodes[key];
+    const hfm__json_node *value = &labels.doc->nodes[key + 1];
     const char *name = hfm__json_text(labels.doc, key + 1);
-    if (name && hfm__json_i64(labels.doc->text + node->start, node->size, &id)) result = label(ctx, id, name);
+    char digits[64];
+    hfm__text t = hfm__text_to(digits, sizeof digits);
+    if (value->kind == HFM__JSON_NUMBER) hfm__text_bytes(&t, labels.doc->text + value->start, value->size);
+    if (hfm__json_i64(labels.doc->text + node->start, node->size, &id)) result = label(ctx, id, name ? name : digits);
   }
   return result;
 }
@@ -8278,6 +8315,7 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
                {"id2label", HFM__JSON_OBJECT, "an object of numbers and names"}};
   const hfm__config_value labels = hfm__config_walk(&config->document, config, "num_labels");
   const hfm__config_value classes = hfm__config_find(config, "architectures");
+  const hfm__config_value names = hfm__config_find(config, "id2label");
   int64_t count;
   for (size_t i = 0; i < HFM__COUNT(types); i++) {
     const hfm__config_value value = hfm__config_find(config, types[i].key);
@@ -8285,6 +8323,12 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
     if (kind > HFM__JSON_NULL &&
         (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__json_text(value.doc, value.node))))
       return hfm__config_wrong(config, types[i].key, types[i].expected, error);
+  }
+  for (uint32_t key = hfm__json_first(names.doc, names.node); key; key = hfm__json_following(names.doc, key)) {
+    const hfm__json_node *id = &names.doc->nodes[key];
+    if (!hfm__json_i64(names.doc->text + id->start, id->size, &count) ||
+        (names.doc->nodes[key + 1].kind != HFM__JSON_NUMBER && !hfm__json_text(names.doc, key + 1)))
+      return hfm__config_wrong(config, "id2label", "an object of numbers and names", error);
   }
   for (uint32_t node = hfm__json_first(classes.doc, classes.node); node;
        node = hfm__json_following(classes.doc, node))
@@ -26093,6 +26137,7 @@ typedef struct hfm__family {
   const hfm__head *heads;     /* ends with a NULL suffix; of two with one task, config.json's architectures chooses */
   const hfm__rename *renames; /* ends with NULLs; or NULL */
   const char *const *ignored; /* ends with NULL: parts of names in files that are no news; or NULL */
+  const char *cache_until;    /* a number in the configuration: longer texts need all cached keys anew; or NULL */
 } hfm__family;
 
 /* "attentions" and "hidden_states" are recorded by the blocks that make them. */
@@ -26516,7 +26561,7 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__bert_family = {"bert", HFM__IN_input_ids, hfm__bert_heads, NULL, NULL};
+static const hfm__family hfm__bert_family = {"bert", HFM__IN_input_ids, hfm__bert_heads, NULL, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -26708,7 +26753,7 @@ static const hfm__head hfm__roberta_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__roberta_family = {"roberta", HFM__IN_input_ids, hfm__roberta_heads, NULL, NULL};
+static const hfm__family hfm__roberta_family = {"roberta", HFM__IN_input_ids, hfm__roberta_heads, NULL, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -26928,7 +26973,8 @@ static const hfm__head hfm__distilbert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__distilbert_masked_init, hfm__distilbert_masked_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__distilbert_family = {"distilbert", HFM__IN_input_ids, hfm__distilbert_heads, NULL, NULL};
+static const hfm__family hfm__distilbert_family = {"distilbert", HFM__IN_input_ids, hfm__distilbert_heads, NULL, NULL,
+                                                   NULL};
 
 /* ---- The configuration class ---- */
 
@@ -27220,7 +27266,7 @@ static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
 static const hfm__family hfm__gpt2_family = {"transformer", HFM__IN_input_ids, hfm__gpt2_heads, NULL,
-                                             hfm__gpt2_ignored};
+                                             hfm__gpt2_ignored, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -27385,7 +27431,7 @@ static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM
 static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward,
                                                  NULL, NULL, NULL, 0};
 
-static const hfm__family hfm__opt_family = {"model", HFM__IN_input_ids, hfm__opt_heads, NULL, NULL};
+static const hfm__family hfm__opt_family = {"model", HFM__IN_input_ids, hfm__opt_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__opt_defaults[] = {
   {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},
@@ -27522,7 +27568,7 @@ static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_hea
 static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
 
 static const hfm__family hfm__gpt_neox_family = {"gpt_neox", HFM__IN_input_ids, hfm__causal_heads,
-                                                 hfm__gpt_neox_renames, hfm__gpt_neox_ignored};
+                                                 hfm__gpt_neox_renames, hfm__gpt_neox_ignored, NULL};
 
 static const hfm__config_pair hfm__gpt_neox_defaults[] = {
   {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},
@@ -27692,7 +27738,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *b
 static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
                                                      NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__gpt_neo_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__gpt_neo_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__gpt_neo_aliases[] = {
   {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};
@@ -27840,7 +27886,7 @@ static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUS
 static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward,
                                                  NULL, "score", NULL, 1};
 
-static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi_heads_list, NULL, NULL};
+static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi_heads_list, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__phi_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
@@ -28035,7 +28081,7 @@ HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *ba
 static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
                                                     NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__falcon_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__falcon_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__falcon_defaults[] = {
   {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},
@@ -28161,7 +28207,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
 static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
                                                    NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__bloom_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__bloom_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__bloom_aliases[] = {
   {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};
@@ -28514,7 +28560,7 @@ HFM__PRIVATE hfm__val hfm__decoder_logits(hfm__builder *b, const hfm__causal *ba
   {{hfm__##x##_configure, hfm__decoder_model_init, hfm__decoder_model_forward, hfm__decoder_logits, "score", \
     question_base, 0}, &hfm__##x##_layer, rope_theta}
 
-static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 /* ==== end src/families/decoder.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA
@@ -28700,7 +28746,7 @@ static const hfm__head hfm__olmo2_heads[] = {
     HFM__CAUSAL_SEQUENCE_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__olmo2_family = {"model", HFM__IN_input_ids, hfm__olmo2_heads, NULL, NULL};
+static const hfm__family hfm__olmo2_family = {"model", HFM__IN_input_ids, hfm__olmo2_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__olmo2_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
@@ -28848,7 +28894,7 @@ static const hfm__head hfm__gemma_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma_family = {"model", HFM__IN_input_ids, hfm__gemma_heads, NULL, NULL};
+static const hfm__family hfm__gemma_family = {"model", HFM__IN_input_ids, hfm__gemma_heads, NULL, NULL, NULL};
 
 static const hfm__head hfm__gemma3_heads[] = {
     {HFM_BASE, "TextModel", hfm__causal_base_init, hfm__causal_base_forward},
@@ -28857,7 +28903,7 @@ static const hfm__head hfm__gemma3_heads[] = {
      hfm__causal_sequence_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL};
+static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -28917,7 +28963,7 @@ static const hfm__head hfm__granite_heads[] = {
     HFM__CAUSAL_LM_HEAD("ForCausalLM"),
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__granite_family = {"model", HFM__IN_input_ids, hfm__granite_heads, NULL, NULL};
+static const hfm__family hfm__granite_family = {"model", HFM__IN_input_ids, hfm__granite_heads, NULL, NULL, NULL};
 
 /* ---- The configuration class ---- */
 
@@ -28969,7 +29015,8 @@ static const hfm__head hfm__phi3_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__phi3_family = {"model", HFM__IN_input_ids, hfm__phi3_heads, NULL, NULL};
+static const hfm__family hfm__phi3_family = {"model", HFM__IN_input_ids, hfm__phi3_heads, NULL, NULL,
+                                             "original_max_position_embeddings"};
 
 /* ---- The configuration class ---- */
 
@@ -29112,9 +29159,9 @@ static const hfm__rename hfm__qwen3_moe_renames[] = {
     {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__mixtral_family = {"model", HFM__IN_input_ids, hfm__causal_heads, hfm__mixtral_renames,
-                                                NULL};
+                                                NULL, NULL};
 static const hfm__family hfm__qwen3_moe_family = {"model", HFM__IN_input_ids, hfm__causal_heads,
-                                                  hfm__qwen3_moe_renames, NULL};
+                                                  hfm__qwen3_moe_renames, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -29616,7 +29663,8 @@ static const hfm__head hfm__t5_heads[] = {
 static const char *const hfm__t5_ignored[] = {
     "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", NULL}; /* of old files */
 
-static const hfm__family hfm__t5_family = {"transformer", HFM__IN_input_ids, hfm__t5_heads, NULL, hfm__t5_ignored};
+static const hfm__family hfm__t5_family = {"transformer", HFM__IN_input_ids, hfm__t5_heads, NULL, hfm__t5_ignored,
+                                           NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -30049,11 +30097,11 @@ static const hfm__head hfm__pegasus_heads[] = { /* and M2M-100's */
 static const char *const hfm__bart_ignored[] = {"encoder.version", "decoder.version", NULL}; /* of old files */
 
 static const hfm__family hfm__bart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL,
-                                             hfm__bart_ignored};
-static const hfm__family hfm__mbart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL, NULL};
-static const hfm__family hfm__marian_family = {"model", HFM__IN_input_ids, hfm__marian_heads, NULL, NULL};
-static const hfm__family hfm__pegasus_family = {"model", HFM__IN_input_ids, hfm__pegasus_heads, NULL,
-                                                NULL}; /* and M2M-100's */
+                                             hfm__bart_ignored, NULL};
+static const hfm__family hfm__mbart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL, NULL, NULL};
+static const hfm__family hfm__marian_family = {"model", HFM__IN_input_ids, hfm__marian_heads, NULL, NULL, NULL};
+/* And M2M-100's. */
+static const hfm__family hfm__pegasus_family = {"model", HFM__IN_input_ids, hfm__pegasus_heads, NULL, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 
@@ -30346,8 +30394,9 @@ static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0
                                                {"output.dense", "mlp.fc2", 0, NULL},
                                                {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__vit_family = {"vit", HFM__IN_pixel_values, hfm__vit_heads, hfm__vit_renames, NULL};
-static const hfm__family hfm__deit_family = {"deit", HFM__IN_pixel_values, hfm__deit_heads, hfm__vit_renames, NULL};
+static const hfm__family hfm__vit_family = {"vit", HFM__IN_pixel_values, hfm__vit_heads, hfm__vit_renames, NULL, NULL};
+static const hfm__family hfm__deit_family = {"deit", HFM__IN_pixel_values, hfm__deit_heads, hfm__vit_renames, NULL,
+                                             NULL};
 
 /* ---- The configuration class ---- */
 
@@ -31728,6 +31777,7 @@ typedef struct hfm__page_set {
   int64_t columns;        /* pages that a row can have */
   int64_t count;          /* pages of all rows together */
   int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
+  int64_t begin;          /* before this position there is nothing in them: what was loaded begins there */
   int64_t free;           /* where the search for a free page begins */
   int32_t *table, *spare; /* [rows][columns], and room for the next one */
   int32_t *uses;          /* [count]: rows that show a page */
@@ -31759,9 +31809,12 @@ typedef struct hfm__cache {
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
 
-/* The first page that a call after `past` positions can see. */
+/* The first position that a call after `past` positions can see, and its page. */
+HFM__PRIVATE int64_t hfm__first_position(const hfm__page_set *set, int64_t past) {
+  return set->window ? HFM__MAX(past - set->window + 1, 0) : 0;
+}
 HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
-  return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
+  return hfm__first_position(set, past) / HFM__PAGE;
 }
 
 HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
@@ -31945,6 +31998,7 @@ HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
     const int64_t first = length ? set->first : 0;
+    if (!length) set->begin = 0;
     hfm__pages_keep(set, cache->rows, first, hfm__pages(hfm__set_length(cache, set)) - first);
   }
 }
@@ -31985,6 +32039,7 @@ HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) 
     hfm__page_set *set = &cache->sets[i];
     const int64_t length = hfm__set_length(cache, set);
     set->first = hfm__first_page(set, length);
+    set->begin = hfm__first_position(set, length);
     hfm__pages_add(set, cache->rows, hfm__pages(length) - set->first);
     for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
       for (int64_t r = 0; r < cache->rows && set->held && &cache->sets[cache->states[s].set] == set; r++)
@@ -31996,9 +32051,10 @@ HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) 
 /* The shortest length that the cache can go back to, but for 0. */
 HFM__PRIVATE int64_t hfm__cache_shortest(const hfm__cache *cache) {
   int64_t shortest = 0;
-  for (int32_t i = 0; i < cache->set_count; i++)
-    if (cache->sets[i].first > 0)
-      shortest = HFM__MAX(shortest, cache->sets[i].first * HFM__PAGE + cache->sets[i].window - 1);
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    const int64_t begin = HFM__MAX(cache->sets[i].first * HFM__PAGE, cache->sets[i].begin);
+    if (begin > 0) shortest = HFM__MAX(shortest, begin + cache->sets[i].window - 1);
+  }
   return shortest;
 }
 
@@ -33039,8 +33095,7 @@ HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path,
   if (result == HFM_OK) result = hfm__model_identify(model, options, !random, error);
   if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
   if (result == HFM_OK) result = hfm__model_finish(model, options, !random, error);
-  return hfm__budget_verdict(&model->ctx, result, model->config && model->config->file ? model->config->file : path,
-                             error);
+  return hfm__budget_verdict(&model->ctx, result, path, error);
 }
 
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,
@@ -33807,7 +33862,7 @@ HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t s
   const hfm__page_set *set = &cache->sets[cache->states[state].set];
   hfm__cache_span span;
   span.end = set->once ? extent->source : extent->total;
-  span.first = set->window ? HFM__MAX(span.end - set->window + 1, 0) : 0;
+  span.first = hfm__first_position(set, span.end);
   return span;
 }
 
@@ -35425,6 +35480,7 @@ typedef struct hfm__steps {
   int64_t rows, expand;   /* prompts become `expand` sequences each; rows: how many the cache has now */
   int64_t fed, total;     /* positions in the cache; with those of the step in progress */
   int64_t most_fed;       /* tokens of one step after the prompt */
+  int64_t anew;           /* once a text is longer, it is fed from its beginning, once; 0: never */
   int64_t vocab_size;
   int64_t *ids, *positions; /* of a step */
   uint8_t *mask;
@@ -35436,10 +35492,16 @@ typedef struct hfm__steps {
   int64_t kept; /* positions that `logits` has of each row: the last ones */
 } hfm__steps;
 
+/* Tokens of the step that feeds a text of at most `most_length` anew; 0: there is none. */
+HFM__PRIVATE int64_t hfm__steps_anew(const hfm__steps *d, int64_t most_length) {
+  return d->anew && d->anew < most_length - 1 ? HFM__MIN(d->anew + d->most_fed, most_length - 1) : 0;
+}
+
 HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
   const hfm__prompt *p = d->prompt;
   const uint64_t rows = (uint64_t)(p->count * d->expand);
-  const uint64_t step = HFM__MAX((uint64_t)(p->count * p->length), rows * (uint64_t)d->most_fed);
+  const uint64_t later = (uint64_t)HFM__MAX(d->most_fed, hfm__steps_anew(d, most_length));
+  const uint64_t step = HFM__MAX((uint64_t)(p->count * p->length), rows * later);
   d->ids = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->ids);
   d->positions = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->positions);
   d->mask = (uint8_t *)hfm__arena_alloc(arena, rows * (uint64_t)most_length);
@@ -35558,6 +35620,16 @@ HFM__PRIVATE hfm_result hfm__steps_crop(hfm__steps *d, int64_t length, hfm_error
   return result;
 }
 
+/* All of the text, with so many tokens, is about to be longer than cached keys are good for: the cache is emptied.
+   Phi3ForCausalLM.prepare_inputs_for_generation. */
+HFM__PRIVATE hfm_result hfm__steps_begin_anew(hfm__steps *d, int64_t length, int is_expanded, hfm_error *error) {
+  hfm_result result;
+  if (!d->anew || length <= d->anew || d->fed > d->anew || d->fed == 0) return HFM_OK;
+  result = hfm__steps_crop(d, 0, error);
+  if (result == HFM_OK && is_expanded) d->rows = d->prompt->count * d->expand;
+  return result;
+}
+
 /* Where positions come from a table, the text must not be longer than that. */
 HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__program *program, int64_t most_length,
                                                hfm_error *error) {
@@ -35574,14 +35646,15 @@ HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__pro
   return HFM_OK;
 }
 
-/* Plans the prompt (0) or every later step (1). */
-HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int32_t is_later, int64_t most_length, hfm_error *error) {
+/* Plans the prompt (`length` 0), or a later step of at most `length` tokens. */
+HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int64_t length, int64_t most_length, hfm_error *error) {
   const hfm__prompt *p = d->prompt;
-  const int64_t length = is_later ? d->most_fed : p->length - d->fed;
+  const int is_later = length > 0;
   const int64_t batch = is_later ? p->count * d->expand : p->count;
   hfm__request request = hfm__usual_request(d->session->model);
   hfm__program *program = NULL;
   hfm_result result;
+  if (!is_later) length = p->length - d->fed;
   hfm__steps_inputs(d, 1, !is_later);
   result = hfm__question_from(&d->inputs, &request.asked, error);
   request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
@@ -35595,11 +35668,12 @@ HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int32_t is_later, int
 
 /* Plans all of it, for texts of at most `most_length` tokens. */
 HFM__PRIVATE hfm_result hfm__steps_plan(hfm__steps *d, int64_t most_length, hfm_error *error) {
-  static const int32_t is_later[] = {0, 1, 0}; /* again: what came after it may have widened the session's bounds */
+  const int64_t anew = hfm__steps_anew(d, most_length);
+  const int64_t lengths[] = {anew, 0, d->most_fed, 0}; /* again: what came after it may have widened the bounds */
   hfm_result result = HFM_OK;
   hfm__session_stop(d->session);
-  for (size_t i = 0; i < HFM__COUNT(is_later) && result == HFM_OK; i++)
-    result = hfm__steps_plan_one(d, is_later[i], most_length, error);
+  for (size_t i = anew ? 0 : 1; i < HFM__COUNT(lengths) && result == HFM_OK; i++)
+    result = hfm__steps_plan_one(d, lengths[i], most_length, error);
   d->calls = d->session->calls;
   return result;
 }
@@ -35709,6 +35783,7 @@ HFM__PRIVATE hfm_result hfm__generation_room(hfm_generation *g, hfm_error *error
 
 /* Who does what, now that the options are known. */
 HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
+  const hfm__family *family = g->session->model->arch->family;
   const hfm__generation_options *o = &g->options;
   g->group = o->num_beams;
   g->rows = g->prompt.count * HFM__MAX(o->num_beams, o->num_return_sequences);
@@ -35731,6 +35806,7 @@ HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   g->steps.expand = g->rows / g->prompt.count;
   g->steps.vocab_size = g->vocab_size;
   g->steps.most_fed = 1 + o->prompt_lookup_num_tokens;
+  if (family->cache_until) g->steps.anew = hfm_config_get_int(g->session->model->config, family->cache_until, 0);
   g->steps.inputs.use_cache = 1;
   g->steps.inputs.logits_to_keep = hfm__prompt_encodes(&g->prompt) ? 0 : (int32_t)g->steps.most_fed;
 }
@@ -35862,11 +35938,13 @@ HFM__PRIVATE hfm_result hfm__generation_feed(hfm_generation *g, hfm_error *error
   const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
   int64_t stride = g->options.max_length;
   hfm_result result = hfm__steps_crop(d, g->length - 1, error);
-  if (result == HFM_OK && g->is_moved) result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
+  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt.length ? hfm__generation_guess(g) : 0;
+  if (result == HFM_OK) result = hfm__steps_begin_anew(d, g->length + g->guessed, g->is_moved, error);
+  if (result == HFM_OK && g->is_moved && d->fed)
+    result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
   if (result != HFM_OK) return result;
   g->is_moved = 0;
   if (d->rows == g->prompt.count) stride *= d->expand;
-  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt.length ? hfm__generation_guess(g) : 0;
   return hfm__steps_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
 }
 
@@ -36361,13 +36439,13 @@ HFM__PRIVATE hfm_result hfm__check_generation(hfm_config *config, const char *pa
   return result;
 }
 
-/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
-   Which weights there are says nothing here. */
+/* A config.json is what its family reads: the base model's description can be made of it. Which weights there are says
+   nothing here. One without a model_type is another program's. */
 HFM__PRIVATE hfm_result hfm__check_model_config(hfm_model *model, const hfm_options *services, hfm_error *error) {
-  hfm_result result = hfm__config_check_types(model->config, error);
-  if (result != HFM_OK || !hfm__arch_find(hfm_config_get_string(model->config, "model_type", ""))) return result;
-  result = hfm__model_identify(model, services, 0, error);
-  return result == HFM_OK ? hfm__model_describe(model, 0, error) : result;
+  const int is_model = hfm_config_get_string(model->config, "model_type", NULL) != NULL;
+  const hfm_result result = is_model ? hfm__model_identify(model, services, 1, error)
+                                     : hfm__config_check_types(model->config, error);
+  return result == HFM_OK && is_model ? hfm__model_describe(model, 0, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {

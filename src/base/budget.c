@@ -67,7 +67,7 @@ HFM__PRIVATE hfm_result hfm__budget_verdict(const hfm__context *ctx, hfm_result 
                                             hfm_error *error) {
   if (result != HFM_ERROR_MEMORY || !ctx->budget || !ctx->budget->exceeded) return result;
   return hfm__fail(error, HFM_E_FILE_STRUCTURE, file, NULL, 0,
-                   "what it describes takes %u bytes of memory more than the file has: no model is like that "
+                   "what it describes takes %u bytes of memory beyond its own size: no model is like that "
                    "(options.limits.max_structure_bytes)",
                    ctx->budget->structure);
 }

@@ -454,7 +454,14 @@ HFM__PRIVATE hfm_result hfm__file_bytes(const hfm__file *file, uint64_t offset, 
   return result;
 }
 
-/* What people have under the name of a weights file, by its first bytes; "" where that says nothing. */
+HFM__PRIVATE hfm_result hfm__file_is_tar(const hfm__file *file, int *is_tar, hfm_error *error) {
+  uint8_t magic[5] = {0, 0, 0, 0, 0};
+  const hfm_result result = file->size < 262 ? HFM_OK : hfm__file_read(file, 257, magic, 5, error);
+  *is_tar = memcmp(magic, "ustar", 5) == 0;
+  return result;
+}
+
+/* What people have under the name of a model's file, by its first bytes; "" where that says nothing. */
 HFM__PRIVATE const char *hfm__file_guess(const uint8_t first[4]) {
   if (memcmp(first, "vers", 4) == 0)
     return " (it looks like a Git LFS pointer, which stands for the file: get it with git lfs pull or hf download)";

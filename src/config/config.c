@@ -275,8 +275,8 @@ HFM__PRIVATE int64_t hfm__config_num_labels(const hfm_config *config) {
   return hfm__json_int(value.doc, value.node, &count) ? count : 2;
 }
 
-/* Calls for each pair of id2label, until a call fails. None if "num_labels" overruled the list: then Transformers names
-   them LABEL_i. */
+/* Calls for each pair of id2label, until a call fails; a number is a name, too, its digits. `name` lives as long as the
+   call. None if "num_labels" overruled the list: then Transformers names them LABEL_i. */
 HFM__PRIVATE hfm_result hfm__config_each_label(const hfm_config *config, void *ctx,
                                                hfm_result (*label)(void *ctx, int64_t id, const char *name)) {
   const hfm__config_value labels = hfm__config_find(config, "id2label");
@@ -286,8 +286,12 @@ HFM__PRIVATE hfm_result hfm__config_each_label(const hfm_config *config, void *c
   if (hfm__config_label_count(config) != hfm__config_num_labels(config)) return HFM_OK;
   for (; key && result == HFM_OK; key = hfm__json_following(labels.doc, key)) {
     const hfm__json_node *node = &labels.doc->nodes[key];
+    const hfm__json_node *value = &labels.doc->nodes[key + 1];
     const char *name = hfm__json_text(labels.doc, key + 1);
-    if (name && hfm__json_i64(labels.doc->text + node->start, node->size, &id)) result = label(ctx, id, name);
+    char digits[64];
+    hfm__text t = hfm__text_to(digits, sizeof digits);
+    if (value->kind == HFM__JSON_NUMBER) hfm__text_bytes(&t, labels.doc->text + value->start, value->size);
+    if (hfm__json_i64(labels.doc->text + node->start, node->size, &id)) result = label(ctx, id, name ? name : digits);
   }
   return result;
 }
@@ -428,6 +432,7 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
                {"id2label", HFM__JSON_OBJECT, "an object of numbers and names"}};
   const hfm__config_value labels = hfm__config_walk(&config->document, config, "num_labels");
   const hfm__config_value classes = hfm__config_find(config, "architectures");
+  const hfm__config_value names = hfm__config_find(config, "id2label");
   int64_t count;
   for (size_t i = 0; i < HFM__COUNT(types); i++) {
     const hfm__config_value value = hfm__config_find(config, types[i].key);
@@ -435,6 +440,12 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
     if (kind > HFM__JSON_NULL &&
         (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__json_text(value.doc, value.node))))
       return hfm__config_wrong(config, types[i].key, types[i].expected, error);
+  }
+  for (uint32_t key = hfm__json_first(names.doc, names.node); key; key = hfm__json_following(names.doc, key)) {
+    const hfm__json_node *id = &names.doc->nodes[key];
+    if (!hfm__json_i64(names.doc->text + id->start, id->size, &count) ||
+        (names.doc->nodes[key + 1].kind != HFM__JSON_NUMBER && !hfm__json_text(names.doc, key + 1)))
+      return hfm__config_wrong(config, "id2label", "an object of numbers and names", error);
   }
   for (uint32_t node = hfm__json_first(classes.doc, classes.node); node;
        node = hfm__json_following(classes.doc, node))

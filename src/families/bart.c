@@ -402,11 +402,11 @@ static const hfm__head hfm__pegasus_heads[] = { /* and M2M-100's */
 static const char *const hfm__bart_ignored[] = {"encoder.version", "decoder.version", NULL}; /* of old files */
 
 static const hfm__family hfm__bart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL,
-                                             hfm__bart_ignored};
-static const hfm__family hfm__mbart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL, NULL};
-static const hfm__family hfm__marian_family = {"model", HFM__IN_input_ids, hfm__marian_heads, NULL, NULL};
-static const hfm__family hfm__pegasus_family = {"model", HFM__IN_input_ids, hfm__pegasus_heads, NULL,
-                                                NULL}; /* and M2M-100's */
+                                             hfm__bart_ignored, NULL};
+static const hfm__family hfm__mbart_family = {"model", HFM__IN_input_ids, hfm__bart_model_heads, NULL, NULL, NULL};
+static const hfm__family hfm__marian_family = {"model", HFM__IN_input_ids, hfm__marian_heads, NULL, NULL, NULL};
+/* And M2M-100's. */
+static const hfm__family hfm__pegasus_family = {"model", HFM__IN_input_ids, hfm__pegasus_heads, NULL, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 

@@ -309,7 +309,7 @@ static const hfm__head hfm__bert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__bert_lm_init, hfm__bert_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__bert_family = {"bert", HFM__IN_input_ids, hfm__bert_heads, NULL, NULL};
+static const hfm__family hfm__bert_family = {"bert", HFM__IN_input_ids, hfm__bert_heads, NULL, NULL, NULL};
 
 /* ---- The configuration class ---- */
 

@@ -109,7 +109,7 @@ HFM__PRIVATE hfm__val hfm__bloom_forward(hfm__builder *b, const hfm__causal *bas
 static const hfm__causal_class hfm__bloom_class = {hfm__bloom_configure, hfm__bloom_init, hfm__bloom_forward,
                                                    NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__bloom_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__bloom_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__bloom_aliases[] = {
   {"num_attention_heads", "n_head"}, {"num_hidden_layers", "n_layer"}, {NULL, NULL}};

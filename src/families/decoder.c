@@ -334,4 +334,4 @@ HFM__PRIVATE hfm__val hfm__decoder_logits(hfm__builder *b, const hfm__causal *ba
   {{hfm__##x##_configure, hfm__decoder_model_init, hfm__decoder_model_forward, hfm__decoder_logits, "score", \
     question_base, 0}, &hfm__##x##_layer, rope_theta}
 
-static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};

@@ -192,7 +192,8 @@ static const hfm__head hfm__distilbert_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__distilbert_masked_init, hfm__distilbert_masked_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__distilbert_family = {"distilbert", HFM__IN_input_ids, hfm__distilbert_heads, NULL, NULL};
+static const hfm__family hfm__distilbert_family = {"distilbert", HFM__IN_input_ids, hfm__distilbert_heads, NULL, NULL,
+                                                   NULL};
 
 /* ---- The configuration class ---- */
 

@@ -179,7 +179,7 @@ HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *ba
 static const hfm__causal_class hfm__falcon_class = {hfm__falcon_configure, hfm__falcon_init, hfm__falcon_forward,
                                                     NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__falcon_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__falcon_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__falcon_defaults[] = {
   {"activation", "\"gelu\""}, {"alibi", "false"}, {"attention_dropout", "0.0"}, {"bias", "false"},

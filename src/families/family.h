@@ -26,6 +26,7 @@ typedef struct hfm__family {
   const hfm__head *heads;     /* ends with a NULL suffix; of two with one task, config.json's architectures chooses */
   const hfm__rename *renames; /* ends with NULLs; or NULL */
   const char *const *ignored; /* ends with NULL: parts of names in files that are no news; or NULL */
+  const char *cache_until;    /* a number in the configuration: longer texts need all cached keys anew; or NULL */
 } hfm__family;
 
 /* "attentions" and "hidden_states" are recorded by the blocks that make them. */

@@ -132,7 +132,7 @@ static const hfm__head hfm__gemma_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma_family = {"model", HFM__IN_input_ids, hfm__gemma_heads, NULL, NULL};
+static const hfm__family hfm__gemma_family = {"model", HFM__IN_input_ids, hfm__gemma_heads, NULL, NULL, NULL};
 
 static const hfm__head hfm__gemma3_heads[] = {
     {HFM_BASE, "TextModel", hfm__causal_base_init, hfm__causal_base_forward},
@@ -141,7 +141,7 @@ static const hfm__head hfm__gemma3_heads[] = {
      hfm__causal_sequence_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL};
+static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 

@@ -122,7 +122,7 @@ static const hfm__causal_class hfm__gpt2_class = {hfm__gpt2_configure, hfm__gpt2
 static const char *const hfm__gpt2_ignored[] = {"attn.bias", "crossattention.bias", NULL}; /* old causal masks */
 
 static const hfm__family hfm__gpt2_family = {"transformer", HFM__IN_input_ids, hfm__gpt2_heads, NULL,
-                                             hfm__gpt2_ignored};
+                                             hfm__gpt2_ignored, NULL};
 
 /* ---- The configuration class ---- */
 

@@ -153,7 +153,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neo_forward(hfm__builder *b, const hfm__causal *b
 static const hfm__causal_class hfm__gpt_neo_class = {hfm__gpt_neo_configure, hfm__gpt_neo_init, hfm__gpt_neo_forward,
                                                      NULL, "classifier", NULL, 0};
 
-static const hfm__family hfm__gpt_neo_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL};
+static const hfm__family hfm__gpt_neo_family = {"transformer", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__gpt_neo_aliases[] = {
   {"num_attention_heads", "num_heads"}, {"num_hidden_layers", "num_layers"}, {NULL, NULL}};

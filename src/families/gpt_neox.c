@@ -120,7 +120,7 @@ static const hfm__rename hfm__gpt_neox_renames[] = {{"embed_out.weight", "lm_hea
 static const char *const hfm__gpt_neox_ignored[] = {"attention.bias", "attention.masked_bias", NULL}; /* old masks */
 
 static const hfm__family hfm__gpt_neox_family = {"gpt_neox", HFM__IN_input_ids, hfm__causal_heads,
-                                                 hfm__gpt_neox_renames, hfm__gpt_neox_ignored};
+                                                 hfm__gpt_neox_renames, hfm__gpt_neox_ignored, NULL};
 
 static const hfm__config_pair hfm__gpt_neox_defaults[] = {
   {"attention_bias", "true"}, {"attention_dropout", "0.0"}, {"bos_token_id", "0"}, {"classifier_dropout", "0.1"},

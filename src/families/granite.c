@@ -22,7 +22,7 @@ static const hfm__head hfm__granite_heads[] = {
     HFM__CAUSAL_LM_HEAD("ForCausalLM"),
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__granite_family = {"model", HFM__IN_input_ids, hfm__granite_heads, NULL, NULL};
+static const hfm__family hfm__granite_family = {"model", HFM__IN_input_ids, hfm__granite_heads, NULL, NULL, NULL};
 
 /* ---- The configuration class ---- */
 

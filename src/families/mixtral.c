@@ -124,9 +124,9 @@ static const hfm__rename hfm__qwen3_moe_renames[] = {
     {NULL, NULL, 0, NULL}};
 
 static const hfm__family hfm__mixtral_family = {"model", HFM__IN_input_ids, hfm__causal_heads, hfm__mixtral_renames,
-                                                NULL};
+                                                NULL, NULL};
 static const hfm__family hfm__qwen3_moe_family = {"model", HFM__IN_input_ids, hfm__causal_heads,
-                                                  hfm__qwen3_moe_renames, NULL};
+                                                  hfm__qwen3_moe_renames, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 

@@ -37,7 +37,7 @@ static const hfm__head hfm__olmo2_heads[] = {
     HFM__CAUSAL_SEQUENCE_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__olmo2_family = {"model", HFM__IN_input_ids, hfm__olmo2_heads, NULL, NULL};
+static const hfm__family hfm__olmo2_family = {"model", HFM__IN_input_ids, hfm__olmo2_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__olmo2_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},

@@ -141,7 +141,7 @@ static const hfm__head hfm__opt_heads[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUSAL_LM
 static const hfm__causal_class hfm__opt_class = {hfm__opt_configure, hfm__opt_init, hfm__opt_forward,
                                                  NULL, NULL, NULL, 0};
 
-static const hfm__family hfm__opt_family = {"model", HFM__IN_input_ids, hfm__opt_heads, NULL, NULL};
+static const hfm__family hfm__opt_family = {"model", HFM__IN_input_ids, hfm__opt_heads, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__opt_defaults[] = {
   {"_remove_final_layer_norm", "false"}, {"activation_function", "\"relu\""}, {"attention_dropout", "0.0"},

@@ -128,7 +128,7 @@ static const hfm__head hfm__phi_heads_list[] = {HFM__CAUSAL_BASE_HEAD, HFM__CAUS
 static const hfm__causal_class hfm__phi_class = {hfm__phi_configure, hfm__phi_init, hfm__phi_forward,
                                                  NULL, "score", NULL, 1};
 
-static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi_heads_list, NULL, NULL};
+static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi_heads_list, NULL, NULL, NULL};
 
 static const hfm__config_pair hfm__phi_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},

@@ -33,7 +33,8 @@ static const hfm__head hfm__phi3_heads[] = {
     HFM__CAUSAL_TOKEN_HEAD,
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__phi3_family = {"model", HFM__IN_input_ids, hfm__phi3_heads, NULL, NULL};
+static const hfm__family hfm__phi3_family = {"model", HFM__IN_input_ids, hfm__phi3_heads, NULL, NULL,
+                                             "original_max_position_embeddings"};
 
 /* ---- The configuration class ---- */
 

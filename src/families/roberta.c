@@ -173,7 +173,7 @@ static const hfm__head hfm__roberta_heads[] = {
     {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
 
-static const hfm__family hfm__roberta_family = {"roberta", HFM__IN_input_ids, hfm__roberta_heads, NULL, NULL};
+static const hfm__family hfm__roberta_family = {"roberta", HFM__IN_input_ids, hfm__roberta_heads, NULL, NULL, NULL};
 
 /* ---- Configuration classes ---- */
 

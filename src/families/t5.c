@@ -364,7 +364,8 @@ static const hfm__head hfm__t5_heads[] = {
 static const char *const hfm__t5_ignored[] = {
     "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", NULL}; /* of old files */
 
-static const hfm__family hfm__t5_family = {"transformer", HFM__IN_input_ids, hfm__t5_heads, NULL, hfm__t5_ignored};
+static const hfm__family hfm__t5_family = {"transformer", HFM__IN_input_ids, hfm__t5_heads, NULL, hfm__t5_ignored,
+                                           NULL};
 
 /* ---- Configuration classes ---- */
 

@@ -225,8 +225,9 @@ static const hfm__rename hfm__vit_renames[] = {{"encoder.layer.*", "layers.*", 0
                                                {"output.dense", "mlp.fc2", 0, NULL},
                                                {NULL, NULL, 0, NULL}};
 
-static const hfm__family hfm__vit_family = {"vit", HFM__IN_pixel_values, hfm__vit_heads, hfm__vit_renames, NULL};
-static const hfm__family hfm__deit_family = {"deit", HFM__IN_pixel_values, hfm__deit_heads, hfm__vit_renames, NULL};
+static const hfm__family hfm__vit_family = {"vit", HFM__IN_pixel_values, hfm__vit_heads, hfm__vit_renames, NULL, NULL};
+static const hfm__family hfm__deit_family = {"deit", HFM__IN_pixel_values, hfm__deit_heads, hfm__vit_renames, NULL,
+                                             NULL};
 
 /* ---- The configuration class ---- */
 

@@ -51,10 +51,10 @@ HFM__PRIVATE int hfm__is_device(const char *part, size_t size) {
   static const char *const names[] = {"con", "prn", "aux", "nul", "conin$", "conout$"};
   size_t n = 0;
   char stem[8];
-  while (n < size && part[n] != '.' && n < sizeof stem - 1) n++;
-  if (n == size || part[n] == '.') {
+  while (n < size && part[n] != '.') n++;
+  while (n && part[n - 1] == ' ') n--;
+  if (n < sizeof stem) {
     for (size_t i = 0; i < n; i++) stem[i] = (char)(part[i] >= 'A' && part[i] <= 'Z' ? part[i] + 32 : part[i]);
-    while (n && stem[n - 1] == ' ') n--;
     stem[n] = 0;
     for (size_t i = 0; i < HFM__COUNT(names); i++)
       if (hfm__equal(stem, names[i])) return 1;
@@ -237,21 +237,27 @@ HFM__PRIVATE hfm_result hfm__checkpoint_adopt(hfm__checkpoint *ckpt, hfm__tensor
   return HFM_OK;
 }
 
-/* Every mapped tensor must be in the shard that the index says. */
+HFM__PRIVATE int hfm__is_in_shard(const hfm__checkpoint *ckpt, const hfm__shard_index *index, const char *tensor,
+                                  const char *shard) {
+  size_t low = 0, high = ckpt->count;
+  while (low < high) { /* the first tensor of that name */
+    const size_t middle = low + (high - low) / 2;
+    if (strcmp(ckpt->tensors[middle].name, tensor) < 0) low = middle + 1;
+    else high = middle;
+  }
+  for (; low < ckpt->count && hfm__equal(ckpt->tensors[low].name, tensor); low++)
+    if (hfm__equal(index->shards[ckpt->tensors[low].file], shard)) return 1;
+  return 0;
+}
+
+/* Every mapped tensor must be in the shard that the index says. Reading a .bin has dropped "module." from its names. */
 HFM__PRIVATE hfm_result hfm__check_mapped(const hfm__checkpoint *ckpt, const hfm__shard_index *index,
                                           hfm_error *error) {
   for (size_t i = 0; i < index->count; i++) {
     const hfm__shard_entry *entry = &index->entries[i];
-    size_t low = 0, high = ckpt->count;
-    int found = 0;
-    while (low < high) { /* the first tensor of that name */
-      const size_t middle = low + (high - low) / 2;
-      if (strcmp(ckpt->tensors[middle].name, entry->tensor) < 0) low = middle + 1;
-      else high = middle;
-    }
-    for (; low < ckpt->count && hfm__equal(ckpt->tensors[low].name, entry->tensor); low++)
-      if (hfm__equal(index->shards[ckpt->tensors[low].file], entry->shard)) found = 1;
-    if (!found)
+    const int dropped = hfm__starts_with(entry->tensor, "module.") && hfm__ends_with(entry->shard, ".bin");
+    if (!hfm__is_in_shard(ckpt, index, entry->tensor, entry->shard) &&
+        !(dropped && hfm__is_in_shard(ckpt, index, entry->tensor + strlen("module."), entry->shard)))
       return hfm__fail(error, HFM_E_INDEX_TENSOR_NOT_IN_SHARD, index->name, entry->tensor, entry->offset,
                        "byte %u: tensor %q is said to be in %q, but isn't there", entry->offset, entry->tensor,
                        entry->shard);
@@ -272,7 +278,9 @@ HFM__PRIVATE void hfm__keep_latest(hfm__checkpoint *ckpt) {
 HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                           hfm_error *error) {
   uint8_t magic[4] = {0, 0, 0, 0};
-  const hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  int is_tar = 0;
+  hfm_result result = file->size < 4 ? HFM_OK : hfm__file_read(file, 0, magic, 4, error);
+  if (result == HFM_OK) result = hfm__file_is_tar(file, &is_tar, error);
   if (result != HFM_OK) return result;
   if (!hfm__add64(list->file_bytes, file->size, &list->file_bytes)) list->file_bytes = UINT64_MAX;
   if (hfm__ends_with(file->name, ".gguf") ||
@@ -286,7 +294,7 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
 #endif
   }
   if (hfm__ends_with(file->name, ".safetensors") ||
-      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80)) {
+      (!hfm__ends_with(file->name, ".bin") && hfm__le32(magic) != 0x04034b50 && magic[0] != 0x80 && !is_tar)) {
     list->format = "safetensors";
     return hfm__safetensors_read(file, index, list, error);
   }

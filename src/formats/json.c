@@ -83,8 +83,8 @@ HFM__PRIVATE int32_t hfm__json_fail(hfm__json_reader *r, int32_t item, size_t at
     char found[24];
     hfm__text t = hfm__text_to(found, sizeof found);
     hfm__text_quoted(&t, r->text + at, 1);
-    r->result = hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s expected, found %s", offset, expected,
-                          found);
+    r->result = hfm__fail(r->error, item, r->file, NULL, offset, "byte %u: %s expected, found %s%s", offset, expected,
+                          found, offset || r->size < 4 ? "" : hfm__file_guess((const uint8_t *)r->text));
   }
   return HFM__JSON_FAILED;
 }

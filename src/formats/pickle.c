@@ -57,21 +57,23 @@ HFM__PRIVATE int hfm__pickle_stack_global(hfm__pickle *p) {
 
 /* ---- Calls ---- */
 
-/* A storage: ('storage', class, key, location, numel[, view]); view: None or (key, offset, numel). */
+/* A storage: ('storage', class, key, location, numel); in a legacy stream, and only there, with a view behind it: None
+   or (key, offset, numel). */
 HFM__PRIVATE int hfm__pickle_persistent(hfm__pickle *p) {
-  static const char problem[] = "a persistent id must be ('storage', class, key, location, numel)";
-  uint32_t id, e[HFM__PK_PERSISTENT_MAX];
+  const int with_view = p->persistent == HFM__PK_PERSISTENT_VIEW;
+  const char *problem = with_view ? "a persistent id must be ('storage', class, key, location, numel, view)"
+                                  : "a persistent id must be ('storage', class, key, location, numel)";
+  uint32_t id, e[HFM__PK_PERSISTENT_VIEW];
   hfm__pickle_object *object;
   if (!hfm__pickle_pop(p, &id)) return 0;
-  if (!hfm__pickle_is(p, id, HFM__PK_TUPLE) || p->objects[id].u.count < HFM__PK_PERSISTENT_MAX - 1 ||
-      p->objects[id].u.count > HFM__PK_PERSISTENT_MAX)
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, problem);
+  if (!hfm__pickle_is(p, id, HFM__PK_TUPLE) || p->objects[id].u.count != p->persistent)
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "%s", problem);
   for (uint64_t i = 0; i < p->objects[id].u.count; i++) e[i] = hfm__pickle_element(p, id, i);
   if (!hfm__pickle_text_is(p, e[0], "storage") || !hfm__pickle_is_global(p, e[1], HFM__PK_CLASS_STORAGE) ||
       !hfm__pickle_is(p, e[2], HFM__PK_STRING) || !hfm__pickle_is(p, e[3], HFM__PK_STRING) ||
       !hfm__pickle_is_count(p, e[4]))
-    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, problem);
-  if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX && !hfm__pickle_is(p, e[5], HFM__PK_NONE)) {
+    return hfm__pickle_fail(p, HFM_E_PICKLE_TYPE, "%s", problem);
+  if (with_view && !hfm__pickle_is(p, e[5], HFM__PK_NONE)) {
     if (!hfm__pickle_is(p, e[5], HFM__PK_TUPLE) || p->objects[e[5]].u.count != 3 ||
         !hfm__pickle_is(p, hfm__pickle_element(p, e[5], 0), HFM__PK_STRING) ||
         !hfm__pickle_is_count(p, hfm__pickle_element(p, e[5], 1)) ||

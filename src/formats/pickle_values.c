@@ -117,7 +117,7 @@ static const hfm__pickle_global hfm__pickle_globals[] = {
 #undef HFM__STORAGES
 #undef HFM__DTYPE
 
-enum { HFM__PK_PERSISTENT_MAX = 6 }; /* elements of a persistent id */
+enum { HFM__PK_PERSISTENT = 5, HFM__PK_PERSISTENT_VIEW }; /* elements of a persistent id: in a zip archive; before */
 
 /* Values that nothing can change are made once: they are most of what the pickles of models hold. */
 enum { HFM__PK_SHARED_BOOL = 256 /* below: integers */, HFM__PK_SHARED_TUPLE = 258, HFM__PK_SHARED };
@@ -128,6 +128,7 @@ typedef struct hfm__pickle {
   const uint8_t *data;
   size_t size, pos;
   uint64_t base;      /* of data[0] in the file */
+  uint32_t persistent; /* elements of a persistent id */
   size_t op;          /* where the running instruction began */
   hfm__pickle_object *objects; /* objects[0] is None, for everybody */
   size_t object_count, object_capacity;
@@ -146,8 +147,9 @@ typedef struct hfm__pickle {
 } hfm__pickle;
 
 HFM__PRIVATE void hfm__pickle_begin(hfm__pickle *p, const hfm_allocator *mem, const char *file, const uint8_t *data,
-                                    size_t size, uint64_t base, hfm_error *error) {
+                                    size_t size, uint64_t base, uint32_t persistent, hfm_error *error) {
   memset(p, 0, sizeof *p);
+  p->persistent = persistent;
   p->mem = mem;
   p->file = file;
   p->data = data;

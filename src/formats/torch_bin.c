@@ -64,7 +64,7 @@ HFM__PRIVATE hfm__torch_storage hfm__torch_storage_of(const hfm__torch *t, uint3
   storage.key = (const char *)p->data + key->a;
   storage.key_size = key->b;
   storage.numel = storage.view_numel = hfm__torch_int(t, hfm__pickle_element(p, id, 4));
-  if (p->objects[id].u.count == HFM__PK_PERSISTENT_MAX) {
+  if (p->persistent == HFM__PK_PERSISTENT_VIEW) {
     const uint32_t view = hfm__pickle_element(p, id, 5);
     if (hfm__pickle_is(p, view, HFM__PK_TUPLE)) {
       storage.is_view = 1;
@@ -136,9 +136,6 @@ HFM__PRIVATE hfm_result hfm__torch_tensor(hfm__torch *t, uint32_t object, hfm__f
   if (!hfm__mul64(storage.numel, storage.itemsize, &bytes))
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name, "its storage of %u elements is larger than any file",
                           storage.numel);
-  if (storage.is_view && t->zip)
-    return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
-                          "found a view of a storage, which only legacy files have");
   if (storage.view_offset > storage.numel || storage.view_numel > storage.numel - storage.view_offset)
     return hfm__torch_bad(t, HFM_E_PICKLE_TENSOR, tensor->name,
                           "found a view of %u elements from element %u on, outside of its storage of %u",
@@ -400,7 +397,8 @@ HFM__PRIVATE hfm_result hfm__torch_run_entry(hfm__torch *t, const hfm__zip_entry
                      entry->size, cap);
   result = hfm__file_bytes(t->file, entry->offset, entry->size, &data, &owned, t->error);
   if (result != HFM_OK) return result;
-  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)entry->size, entry->offset, t->error);
+  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)entry->size, entry->offset,
+                    HFM__PK_PERSISTENT, t->error);
   result = hfm__pickle_run(&t->pickle, &root);
   if (result == HFM_OK && t->pickle.pos != t->pickle.size)
     result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, entry->name, entry->offset + t->pickle.pos,
@@ -629,7 +627,8 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
   uint8_t *owned;
   hfm_result result = hfm__file_bytes(t->file, 0, window, &data, &owned, t->error);
   if (result != HFM_OK) return result;
-  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)window, 0, t->error);
+  hfm__pickle_begin(&t->pickle, &t->file->ctx->mem, t->file->name, data, (size_t)window, 0,
+                    HFM__PK_PERSISTENT_VIEW, t->error);
   result = hfm__torch_legacy_body(t);
   hfm__pickle_end(&t->pickle);
   hfm__free(&t->file->ctx->mem, owned, window);
@@ -641,12 +640,13 @@ HFM__PRIVATE hfm_result hfm__torch_read_legacy(hfm__torch *t) {
 /* Appends the tensors of an opened .bin file, which is files[index] of the checkpoint. */
 HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, hfm__tensor_list *list,
                                         hfm_error *error) {
-  uint8_t magic[4] = {0, 0, 0, 0}, tar[5] = {0, 0, 0, 0, 0};
+  uint8_t magic[4] = {0, 0, 0, 0};
   char found[24];
   hfm__text t_found = hfm__text_to(found, sizeof found);
   hfm__torch t;
   hfm_result result = hfm__file_read(file, 0, magic, HFM__MIN(file->size, (uint64_t)4), error);
-  if (result == HFM_OK && file->size >= 262) result = hfm__file_read(file, 257, tar, 5, error);
+  int is_tar = 0;
+  if (result == HFM_OK) result = hfm__file_is_tar(file, &is_tar, error);
   if (result != HFM_OK) return result;
   memset(&t, 0, sizeof t);
   t.file = file;
@@ -655,7 +655,7 @@ HFM__PRIVATE hfm_result hfm__torch_read(const hfm__file *file, uint32_t index, h
   t.error = error;
   if (hfm__le32(magic) == HFM__ZIP_LOCAL) return hfm__torch_read_zip(&t);
   if (magic[0] == 0x80) return hfm__torch_read_legacy(&t);
-  if (memcmp(tar, "ustar", 5) == 0)
+  if (is_tar)
     return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 257,
                      "a tar archive, as torch before 0.1.10 wrote: load it with such a torch and save it again");
   hfm__text_quoted(&t_found, (const char *)magic, (size_t)HFM__MIN(file->size, (uint64_t)4));

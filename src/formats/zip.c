@@ -1,7 +1,7 @@
 /* ==== formats/zip (private): the stored zip archive that torch.save writes =====================================
    A reader for exactly that: entries are not compressed, so a tensor is a range of the file and nothing is unpacked.
-   Whatever two readers could understand differently (two directories, names that differ, entries that overlap,
-   sizes said twice) is refused. */
+   Whatever two readers could understand differently (two directories, names or sizes that differ, entries that
+   overlap, bytes that belong to none) is refused. */
 
 typedef struct hfm__zip_entry {
   const char *name; /* NUL-terminated, without a NUL or control byte */
@@ -30,6 +30,7 @@ enum {
   HFM__ZIP_LOCATOR64_SIZE = 20,
   HFM__ZIP_CENTRAL_SIZE = 46,
   HFM__ZIP_LOCAL_SIZE = 30,
+  HFM__ZIP_DESCRIPTOR_MAX = 24, /* with its signature and sizes of 64 bits */
   HFM__ZIP_REFUSED_FLAGS = 0x2061 /* encrypted, patched, strongly encrypted, masked headers */
 };
 
@@ -132,9 +133,9 @@ HFM__PRIVATE hfm_result hfm__zip_find_directory(const hfm__zip *zip, hfm__zip_di
   }
   hfm__free(&zip->arena.mem, owned, reach);
   if (result != HFM_OK) return result;
-  if (dir->offset > dir->limit || dir->size > dir->limit - dir->offset)
+  if (dir->offset > dir->limit || dir->size != dir->limit - dir->offset)
     return hfm__zip_bad(zip, NULL, end, error,
-                        "the zip directory must end before byte %u, but has %u bytes from byte %u on", dir->limit,
+                        "the zip directory must end at byte %u, but has %u bytes from byte %u on", dir->limit,
                         dir->size, dir->offset);
   if (dir->entries == 0 || dir->entries > dir->size / HFM__ZIP_CENTRAL_SIZE)
     return hfm__zip_bad(zip, NULL, end, error,
@@ -235,6 +236,13 @@ HFM__PRIVATE hfm_result hfm__zip_local(const hfm__zip *zip, hfm__zip_entry *entr
                         "its local header must be as the directory says, found method %u, flags %u, a name of %u bytes",
                         (uint64_t)hfm__le16(header + 8), (uint64_t)hfm__le16(header + 6),
                         (uint64_t)hfm__le16(header + 26));
+  for (int32_t i = 18; i <= 22; i += 4) { /* packed, unpacked; 0: a descriptor follows the data, all ones: zip64 */
+    const uint32_t said = hfm__le32(header + i);
+    if (said && said != 0xffffffff && said != entry->size)
+      return hfm__zip_bad(zip, entry->name, at, error,
+                          "the same size in its local header expected, %u bytes, found %u", entry->size,
+                          (uint64_t)said);
+  }
   result = hfm__file_bytes(zip->file, at + HFM__ZIP_LOCAL_SIZE, name_size, &name, &owned, error);
   if (result != HFM_OK) return result;
   same = memcmp(name, entry->name, name_size) == 0;
@@ -258,17 +266,23 @@ HFM__PRIVATE int hfm__zip_header_order(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* No two entries share a byte or a name. Leaves by_name sorted. */
-HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, hfm_error *error) {
+/* No two entries share a byte or a name, and between them, from the file's first byte to the directory, is room for
+   descriptors at most: a reader that goes from header to header finds the same entries. Leaves by_name sorted. */
+HFM__PRIVATE hfm_result hfm__zip_check_apart(hfm__zip *zip, uint64_t directory, hfm_error *error) {
   const void **sorted = zip->by_name;
+  uint64_t end = 0;
   for (size_t i = 0; i < zip->count; i++) sorted[i] = &zip->entries[i];
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_header_order);
-  for (size_t i = 1; i < zip->count; i++) {
-    const hfm__zip_entry *before = (const hfm__zip_entry *)sorted[i - 1], *entry = (const hfm__zip_entry *)sorted[i];
-    if (before->offset + before->size > entry->header)
-      return hfm__zip_bad(zip, entry->name, entry->header, error,
-                          "must begin behind the entry before it, which ends at byte %u",
-                          before->offset + before->size);
+  for (size_t i = 0; i <= zip->count; i++) {
+    const hfm__zip_entry *entry = i < zip->count ? (const hfm__zip_entry *)sorted[i] : NULL;
+    const uint64_t next = entry ? entry->header : directory;
+    if (end > next)
+      return hfm__zip_bad(zip, entry->name, next, error,
+                          "must begin behind the entry before it, which ends at byte %u", end);
+    if (next - end > (i ? (uint64_t)HFM__ZIP_DESCRIPTOR_MAX : 0))
+      return hfm__zip_bad(zip, NULL, end, error, "an entry or the directory expected, found %u bytes of neither",
+                          next - end);
+    if (entry) end = entry->offset + entry->size;
   }
   hfm__sort(sorted, sorted + zip->count, zip->count, hfm__zip_name_order);
   for (size_t i = 1; i < zip->count; i++)
@@ -320,7 +334,7 @@ HFM__PRIVATE hfm_result hfm__zip_open(const hfm__file *file, hfm__zip *zip, hfm_
   if (result == HFM_OK && at != dir.size)
     result = hfm__zip_bad(zip, NULL, dir.offset + at, error,
                           "the zip directory must end with its last entry, found %u bytes more", dir.size - at);
-  if (result == HFM_OK) result = hfm__zip_check_apart(zip, error);
+  if (result == HFM_OK) result = hfm__zip_check_apart(zip, dir.offset, error);
   if (result == HFM_OK) result = hfm__zip_find_root(zip, error);
   hfm__free(mem, owned, dir.size);
   if (result != HFM_OK) hfm__zip_close(zip);

@@ -16,6 +16,7 @@ typedef struct hfm__page_set {
   int64_t columns;        /* pages that a row can have */
   int64_t count;          /* pages of all rows together */
   int64_t first, held;    /* pages of each row: of positions from first * HFM__PAGE on */
+  int64_t begin;          /* before this position there is nothing in them: what was loaded begins there */
   int64_t free;           /* where the search for a free page begins */
   int32_t *table, *spare; /* [rows][columns], and room for the next one */
   int32_t *uses;          /* [count]: rows that show a page */
@@ -47,9 +48,12 @@ typedef struct hfm__cache {
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
 
-/* The first page that a call after `past` positions can see. */
+/* The first position that a call after `past` positions can see, and its page. */
+HFM__PRIVATE int64_t hfm__first_position(const hfm__page_set *set, int64_t past) {
+  return set->window ? HFM__MAX(past - set->window + 1, 0) : 0;
+}
 HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
-  return set->window && past >= set->window ? (past - set->window + 1) / HFM__PAGE : 0;
+  return hfm__first_position(set, past) / HFM__PAGE;
 }
 
 HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
@@ -233,6 +237,7 @@ HFM__PRIVATE void hfm__cache_cut(hfm__cache *cache, int64_t length) {
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
     const int64_t first = length ? set->first : 0;
+    if (!length) set->begin = 0;
     hfm__pages_keep(set, cache->rows, first, hfm__pages(hfm__set_length(cache, set)) - first);
   }
 }
@@ -273,6 +278,7 @@ HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) 
     hfm__page_set *set = &cache->sets[i];
     const int64_t length = hfm__set_length(cache, set);
     set->first = hfm__first_page(set, length);
+    set->begin = hfm__first_position(set, length);
     hfm__pages_add(set, cache->rows, hfm__pages(length) - set->first);
     for (size_t s = 0; s < cache->state_count; s++) /* what has left the window before is multiplied by 0 */
       for (int64_t r = 0; r < cache->rows && set->held && &cache->sets[cache->states[s].set] == set; r++)
@@ -284,9 +290,10 @@ HFM__PRIVATE void hfm__cache_fill(hfm__cache *cache, const hfm__extent *extent) 
 /* The shortest length that the cache can go back to, but for 0. */
 HFM__PRIVATE int64_t hfm__cache_shortest(const hfm__cache *cache) {
   int64_t shortest = 0;
-  for (int32_t i = 0; i < cache->set_count; i++)
-    if (cache->sets[i].first > 0)
-      shortest = HFM__MAX(shortest, cache->sets[i].first * HFM__PAGE + cache->sets[i].window - 1);
+  for (int32_t i = 0; i < cache->set_count; i++) {
+    const int64_t begin = HFM__MAX(cache->sets[i].first * HFM__PAGE, cache->sets[i].begin);
+    if (begin > 0) shortest = HFM__MAX(shortest, begin + cache->sets[i].window - 1);
+  }
   return shortest;
 }
 

@@ -49,13 +49,13 @@ HFM__PRIVATE hfm_result hfm__check_generation(hfm_config *config, const char *pa
   return result;
 }
 
-/* A config.json is what its family reads, where the family is known: the base model's description can be made of it.
-   Which weights there are says nothing here. */
+/* A config.json is what its family reads: the base model's description can be made of it. Which weights there are says
+   nothing here. One without a model_type is another program's. */
 HFM__PRIVATE hfm_result hfm__check_model_config(hfm_model *model, const hfm_options *services, hfm_error *error) {
-  hfm_result result = hfm__config_check_types(model->config, error);
-  if (result != HFM_OK || !hfm__arch_find(hfm_config_get_string(model->config, "model_type", ""))) return result;
-  result = hfm__model_identify(model, services, 0, error);
-  return result == HFM_OK ? hfm__model_describe(model, 0, error) : result;
+  const int is_model = hfm_config_get_string(model->config, "model_type", NULL) != NULL;
+  const hfm_result result = is_model ? hfm__model_identify(model, services, 1, error)
+                                     : hfm__config_check_types(model->config, error);
+  return result == HFM_OK && is_model ? hfm__model_describe(model, 0, error) : result;
 }
 
 HFM__PRIVATE hfm_result hfm__check_config(const char *path, const hfm_options *options, hfm_error *error) {

@@ -102,6 +102,7 @@ HFM__PRIVATE hfm_result hfm__generation_room(hfm_generation *g, hfm_error *error
 
 /* Who does what, now that the options are known. */
 HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
+  const hfm__family *family = g->session->model->arch->family;
   const hfm__generation_options *o = &g->options;
   g->group = o->num_beams;
   g->rows = g->prompt.count * HFM__MAX(o->num_beams, o->num_return_sequences);
@@ -124,6 +125,7 @@ HFM__PRIVATE void hfm__generation_parts(hfm_generation *g) {
   g->steps.expand = g->rows / g->prompt.count;
   g->steps.vocab_size = g->vocab_size;
   g->steps.most_fed = 1 + o->prompt_lookup_num_tokens;
+  if (family->cache_until) g->steps.anew = hfm_config_get_int(g->session->model->config, family->cache_until, 0);
   g->steps.inputs.use_cache = 1;
   g->steps.inputs.logits_to_keep = hfm__prompt_encodes(&g->prompt) ? 0 : (int32_t)g->steps.most_fed;
 }
@@ -255,11 +257,13 @@ HFM__PRIVATE hfm_result hfm__generation_feed(hfm_generation *g, hfm_error *error
   const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
   int64_t stride = g->options.max_length;
   hfm_result result = hfm__steps_crop(d, g->length - 1, error);
-  if (result == HFM_OK && g->is_moved) result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
+  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt.length ? hfm__generation_guess(g) : 0;
+  if (result == HFM_OK) result = hfm__steps_begin_anew(d, g->length + g->guessed, g->is_moved, error);
+  if (result == HFM_OK && g->is_moved && d->fed)
+    result = hfm__steps_reorder(d, g->group > 1 ? g->beams.order : NULL, error);
   if (result != HFM_OK) return result;
   g->is_moved = 0;
   if (d->rows == g->prompt.count) stride *= d->expand;
-  g->guessed = g->options.prompt_lookup_num_tokens && g->length > g->prompt.length ? hfm__generation_guess(g) : 0;
   return hfm__steps_begin(d, ids + d->fed, stride, g->length + g->guessed - d->fed, error);
 }
 

@@ -289,8 +289,7 @@ HFM__PRIVATE hfm_result hfm__model_from_path(hfm_model *model, const char *path,
   if (result == HFM_OK) result = hfm__model_identify(model, options, !random, error);
   if (result == HFM_OK && !random) result = hfm__model_open_weights(model, path, options, error);
   if (result == HFM_OK) result = hfm__model_finish(model, options, !random, error);
-  return hfm__budget_verdict(&model->ctx, result, model->config && model->config->file ? model->config->file : path,
-                             error);
+  return hfm__budget_verdict(&model->ctx, result, path, error);
 }
 
 HFMODEL_API hfm_result hfm_from_pretrained(const char *path, const hfm_options *options, hfm_model **out,

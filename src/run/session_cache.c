@@ -81,7 +81,7 @@ HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t s
   const hfm__page_set *set = &cache->sets[cache->states[state].set];
   hfm__cache_span span;
   span.end = set->once ? extent->source : extent->total;
-  span.first = set->window ? HFM__MAX(span.end - set->window + 1, 0) : 0;
+  span.first = hfm__first_position(set, span.end);
   return span;
 }
 

@@ -10,6 +10,7 @@ typedef struct hfm__steps {
   int64_t rows, expand;   /* prompts become `expand` sequences each; rows: how many the cache has now */
   int64_t fed, total;     /* positions in the cache; with those of the step in progress */
   int64_t most_fed;       /* tokens of one step after the prompt */
+  int64_t anew;           /* once a text is longer, it is fed from its beginning, once; 0: never */
   int64_t vocab_size;
   int64_t *ids, *positions; /* of a step */
   uint8_t *mask;
@@ -21,10 +22,16 @@ typedef struct hfm__steps {
   int64_t kept; /* positions that `logits` has of each row: the last ones */
 } hfm__steps;
 
+/* Tokens of the step that feeds a text of at most `most_length` anew; 0: there is none. */
+HFM__PRIVATE int64_t hfm__steps_anew(const hfm__steps *d, int64_t most_length) {
+  return d->anew && d->anew < most_length - 1 ? HFM__MIN(d->anew + d->most_fed, most_length - 1) : 0;
+}
+
 HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
   const hfm__prompt *p = d->prompt;
   const uint64_t rows = (uint64_t)(p->count * d->expand);
-  const uint64_t step = HFM__MAX((uint64_t)(p->count * p->length), rows * (uint64_t)d->most_fed);
+  const uint64_t later = (uint64_t)HFM__MAX(d->most_fed, hfm__steps_anew(d, most_length));
+  const uint64_t step = HFM__MAX((uint64_t)(p->count * p->length), rows * later);
   d->ids = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->ids);
   d->positions = (int64_t *)hfm__arena_alloc(arena, step * sizeof *d->positions);
   d->mask = (uint8_t *)hfm__arena_alloc(arena, rows * (uint64_t)most_length);
@@ -143,6 +150,16 @@ HFM__PRIVATE hfm_result hfm__steps_crop(hfm__steps *d, int64_t length, hfm_error
   return result;
 }
 
+/* All of the text, with so many tokens, is about to be longer than cached keys are good for: the cache is emptied.
+   Phi3ForCausalLM.prepare_inputs_for_generation. */
+HFM__PRIVATE hfm_result hfm__steps_begin_anew(hfm__steps *d, int64_t length, int is_expanded, hfm_error *error) {
+  hfm_result result;
+  if (!d->anew || length <= d->anew || d->fed > d->anew || d->fed == 0) return HFM_OK;
+  result = hfm__steps_crop(d, 0, error);
+  if (result == HFM_OK && is_expanded) d->rows = d->prompt->count * d->expand;
+  return result;
+}
+
 /* Where positions come from a table, the text must not be longer than that. */
 HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__program *program, int64_t most_length,
                                                hfm_error *error) {
@@ -159,14 +176,15 @@ HFM__PRIVATE hfm_result hfm__steps_positions(const hfm__steps *d, const hfm__pro
   return HFM_OK;
 }
 
-/* Plans the prompt (0) or every later step (1). */
-HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int32_t is_later, int64_t most_length, hfm_error *error) {
+/* Plans the prompt (`length` 0), or a later step of at most `length` tokens. */
+HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int64_t length, int64_t most_length, hfm_error *error) {
   const hfm__prompt *p = d->prompt;
-  const int64_t length = is_later ? d->most_fed : p->length - d->fed;
+  const int is_later = length > 0;
   const int64_t batch = is_later ? p->count * d->expand : p->count;
   hfm__request request = hfm__usual_request(d->session->model);
   hfm__program *program = NULL;
   hfm_result result;
+  if (!is_later) length = p->length - d->fed;
   hfm__steps_inputs(d, 1, !is_later);
   result = hfm__question_from(&d->inputs, &request.asked, error);
   request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
@@ -180,11 +198,12 @@ HFM__PRIVATE hfm_result hfm__steps_plan_one(hfm__steps *d, int32_t is_later, int
 
 /* Plans all of it, for texts of at most `most_length` tokens. */
 HFM__PRIVATE hfm_result hfm__steps_plan(hfm__steps *d, int64_t most_length, hfm_error *error) {
-  static const int32_t is_later[] = {0, 1, 0}; /* again: what came after it may have widened the session's bounds */
+  const int64_t anew = hfm__steps_anew(d, most_length);
+  const int64_t lengths[] = {anew, 0, d->most_fed, 0}; /* again: what came after it may have widened the bounds */
   hfm_result result = HFM_OK;
   hfm__session_stop(d->session);
-  for (size_t i = 0; i < HFM__COUNT(is_later) && result == HFM_OK; i++)
-    result = hfm__steps_plan_one(d, is_later[i], most_length, error);
+  for (size_t i = anew ? 0 : 1; i < HFM__COUNT(lengths) && result == HFM_OK; i++)
+    result = hfm__steps_plan_one(d, lengths[i], most_length, error);
   d->calls = d->session->calls;
   return result;
 }

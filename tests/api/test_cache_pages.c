@@ -334,6 +334,12 @@ static void test_save(void) {
       CHECK_INT(hfm_cache_load(b, bytes, size, &error), HFM_OK);
       CHECK_INT(hfm_cache_length(b), 201);
       CHECK_INT(hfm_cache_batch(b), BATCH);
+      if (windows[w]) { /* what was saved begins at 102 */
+        CHECK_INT(hfm_cache_crop(b, 200, &error), HFM_ERROR_ARGUMENT);
+        CHECK_CONTAINS(error.message, "go back to 201 at least");
+      }
+      go_on(b, 201, 203, 0, BATCH, part);
+      CHECK_INT(hfm_cache_crop(b, 201, &error), HFM_OK);
       go_on(b, 201, 203, 0, BATCH, part);
       CHECK_INT(hfm_cache_load(a, bytes, size, &error), HFM_OK); /* in place of what it held */
       CHECK_INT(hfm_cache_length(a), 201);

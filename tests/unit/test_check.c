@@ -59,8 +59,8 @@ static void test_kinds(void) {
   }
 }
 
-/* A config.json is judged by what its family reads, before anything is sized by it (C1 to C4); where its model type is
-   not known, by what every model reads. A generation_config.json is judged by its options' types and ranges. */
+/* A config.json is judged by what its family reads, before anything is sized by it (C1 to C4); without a model type, by
+   what every model reads. A generation_config.json is judged by its options' types and ranges. */
 static void test_configurations(void) {
 #define BERT "{\"model_type\": \"bert\", \"hidden_size\": 8, \"num_attention_heads\": 2, \"intermediate_size\": 8"
   static const check_case cases[] = {
@@ -77,8 +77,15 @@ static void test_configurations(void) {
        "{\"model_type\": \"phi3\", \"hidden_size\": 8, \"num_attention_heads\": 2147483647, "
        "\"num_key_value_heads\": 2147483647, \"head_dim\": 2147483647}",
        HFM_E_CONFIG_RANGE}, /* F6: three times their product is more than 2^63 */
-      {"config.json", "{\"model_type\": \"none\", \"hidden_size\": -1}", HFM_E_NONE},
-      {"config.json", "{\"model_type\": \"none\", \"num_labels\": \"3\"}", HFM_E_CONFIG_TYPE},
+      {"config.json", "{\"model_type\": \"none\"}", HFM_E_MODEL_TYPE_UNKNOWN},
+      {"config.json", BERT ", \"architectures\": [\"GPT2Model\"]}", HFM_E_NONE}, /* the base model is asked for */
+      {"config.json", BERT ", \"quantization_config\": {\"quant_method\": \"gptq\"}}", HFM_E_CONFIG_VALUE},
+      {"config.json", "{\"word_embedding_dimension\": 384}", HFM_E_NONE}, /* not of a model */
+      {"config.json", "{\"num_labels\": \"3\"}", HFM_E_CONFIG_TYPE},
+      {"config.json", "{\"id2label\": {\"a\": \"x\"}}", HFM_E_CONFIG_TYPE},
+      {"config.json", "{\"id2label\": {\"0\": []}}", HFM_E_CONFIG_TYPE},
+      {"config.json", "{\"id2label\": {\"0\": 5, \"1\": \"x\"}}", HFM_E_NONE},
+      {"config.json", "version https://git-lfs.github.com/spec/v1\n", HFM_E_JSON_SYNTAX},
       {"config.json", "{\"model_type\": 5}", HFM_E_CONFIG_TYPE},
       {"generation_config.json", "{\"num_labels\": \"3\", \"guidance_scale\": 1.5}", HFM_E_NONE},
       {"generation_config.json", "{\"top_k\": \"50\"}", HFM_E_CONFIG_TYPE},
@@ -99,6 +106,7 @@ static void test_configurations(void) {
     if (cases[i].item == HFM_E_NONE) continue;
     CHECK(strstr(error.message, "weights files") == NULL);
     CHECK_CONTAINS(error.message, cases[i].name);
+    if (cases[i].item == HFM_E_JSON_SYNTAX) CHECK_CONTAINS(error.message, "found 'v' (it looks like a Git LFS pointer");
   }
 }
 

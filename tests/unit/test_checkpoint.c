@@ -226,6 +226,7 @@ static void test_shard_names(void) {
       ".. /s1.safetensors", "... /s1.safetensors", ".../s1.safetensors", "./s1.safetensors", "s1.safetensors.",
       "s1.safetensors ", "sub./s1.safetensors", "nul.safetensors", "CON.safetensors", "sub/Aux/x.safetensors",
       "com1.safetensors", "LPT9.x.safetensors", "com\xc2\xb9.safetensors", "prn .safetensors", "conin$.safetensors",
+      "nul      .safetensors", "conout$ .safetensors", "com1       .x.safetensors",
       "a\\u009bb.safetensors", "a\\u202eb.safetensors", "a\\u2066.safetensors", "\\u002e\\u002e/s1.safetensors",
       "//host/share/s1.safetensors"};
   static const char *const fine[] = {"s1.safetensors", "a/b.safetensors", "a b.safetensors", "console.safetensors",

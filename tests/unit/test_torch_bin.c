@@ -183,7 +183,8 @@ static void test_legacy_views(void) {
       {"offset outside of the view", PICKLE(ARGS(BYTES("U\1vK\1K\2\x87"), "K\2", "K\1\x85", "K\1\x85")),
        HFM_E_PICKLE_TENSOR, 0},
       {"view of no numbers", PICKLE(ARGS(BYTES("U\1vK\1N\x87"), "K\0", ")", ")")), HFM_E_PICKLE_TYPE, 0},
-      {"untyped", PICKLE(V3_ARGS(UNTYPED("K\4"), "K\0K\2\x85K\1\x85", "bfloat16")), HFM_E_NONE, 1},
+      {"untyped", PICKLE(V3_ARGS(UNTYPED("K\4N"), "K\0K\2\x85K\1\x85", "bfloat16")), HFM_E_NONE, 1},
+      {"P11: five elements", PICKLE(V3_ARGS(UNTYPED("K\4"), "K\0K\2\x85K\1\x85", "bfloat16")), HFM_E_PICKLE_TYPE, 0},
       {"untyped, a view of bytes", PICKLE(V3_ARGS(UNTYPED("K\4U\1vK\2K\2\x87"), "K\0K\1\x85K\1\x85", "bfloat16")),
        HFM_E_NONE, 3},
       {"untyped, at the end", PICKLE(V3_ARGS(UNTYPED("K\4U\1vK\4K\0\x87"), "K\0K\1\x85K\1\x85", "bfloat16")),
@@ -270,9 +271,10 @@ static void test_every_allocation(void) {
   }
 }
 
-/* Sharded .bin: the index's own extension, I3. */
-static void test_sharded(void) {
-  static const char index[] = "{\"metadata\":{},\"weight_map\":{\"w\":\"pytorch_model-00001-of-00001.bin\"}}";
+/* Sharded .bin: the index's own extension, I3. DataParallel's "module." is dropped from both, wherever it stands. */
+static void check_sharded(const char *in_index, const char *in_shard, int sound) {
+  char index[128], pickle[sizeof good_pickle + 16];
+  const size_t length = strlen(in_shard), after = 7 + 1; /* what precedes the name "w" in good_pickle, and the name */
   archive a;
   hfm_memory_file list[2];
   hfm__memory_files files;
@@ -280,10 +282,16 @@ static void test_sharded(void) {
   hfm__context ctx;
   hfm__checkpoint ckpt;
   hfm_error error;
-  make_archive(&a, good_pickle, sizeof good_pickle - 1, 1);
+  snprintf(index, sizeof index, "{\"metadata\":{},\"weight_map\":{\"%s\":\"pytorch_model-00001-of-00001.bin\"}}",
+           in_index);
+  memcpy(pickle, good_pickle, 8);
+  pickle[4] = (char)length;
+  memcpy(pickle + 8, in_shard, length);
+  memcpy(pickle + 8 + length, good_pickle + after + 1, sizeof good_pickle - after - 1);
+  make_archive(&a, pickle, sizeof good_pickle - 2 + length, 1);
   list[0].name = "pytorch_model.bin.index.json";
   list[0].data = index;
-  list[0].size = sizeof index - 1;
+  list[0].size = strlen(index);
   list[1].name = "pytorch_model-00001-of-00001.bin";
   list[1].data = a.bytes;
   list[1].size = a.size;
@@ -292,11 +300,39 @@ static void test_sharded(void) {
   memset(&options, 0, sizeof options);
   options.io = hfm__memory_io(&files);
   CHECK_INT(hfm__context_init(&options, &ctx, &error), HFM_OK);
-  if (!CHECK_INT(hfm__checkpoint_open_named(&ctx, "", NULL, &options, &ckpt, &error), HFM_OK)) return;
+  if (hfm__checkpoint_open_named(&ctx, "", NULL, &options, &ckpt, &error) != HFM_OK) {
+    CHECK_INT(error.item, sound ? HFM_E_NONE : HFM_E_INDEX_TENSOR_NOT_IN_SHARD);
+    return;
+  }
+  CHECK(sound);
   CHECK_INT(ckpt.count, 1);
   CHECK_STR(ckpt.tensors[0].name, "w");
   CHECK_INT(ckpt.files[0].map[ckpt.tensors[0].offset + 3], 4);
   hfm__checkpoint_close(&ckpt);
+}
+
+static void test_sharded(void) {
+  check_sharded("w", "w", 1);
+  check_sharded("module.w", "module.w", 1);
+  check_sharded("w", "module.w", 1);
+  check_sharded("v", "w", 0);
+  check_sharded("module.v", "module.w", 0);
+}
+
+/* L5: an archive of torch before 0.1.10 is known by its bytes, whatever its name. */
+static void test_tar(void) {
+  static const char *const names[] = {"x.bin", "m.pt", "m.pth", "m"};
+  uint8_t tar[512];
+  memset(tar, 0, sizeof tar);
+  memcpy(tar, "old/data", 8);
+  memcpy(tar + 257, "ustar", 5);
+  for (size_t i = 0; i < HFM__COUNT(names); i++) {
+    source s;
+    hfm__checkpoint ckpt;
+    hfm_error error;
+    CHECK_INT(open_bytes(names[i], tar, sizeof tar, 0, NULL, &s, &ckpt, &error), HFM_E_TORCH_UNSUPPORTED);
+    CHECK_CONTAINS(error.message, "a tar archive");
+  }
 }
 
 /* One element as a thousand, in each of two shards: what they take as dense tensors is bounded over all of them. */
@@ -347,6 +383,7 @@ int main(void) {
   TEST(test_every_prefix_and_byte);
   TEST(test_every_allocation);
   TEST(test_sharded);
+  TEST(test_tar);
   TEST(test_strided_shards);
   return check_report("test_torch_bin");
 }

@@ -71,6 +71,10 @@ static void test_zip_fields(void) {
   check_poke("Z9: data reaches the directory", 0, 'c', 20, 0x0000100000001000, 8, BAD);
   check_poke("Z10: control character", 0, 'c', 46, 1, 1, BAD);
   check_poke("Z5: flags of torch: descriptor and UTF-8", 0, 'c', 8, 0x0808, 2, HFM_E_NONE);
+  check_poke("Z5: sizes behind the data", 0, 'l', 18, 0, 8, HFM_E_NONE);
+  check_poke("Z5: sizes in the local header, too", 0, 'l', 18, 0x0000000400000004, 8, HFM_E_NONE);
+  check_poke("Z5: another packed size in the local header", 0, 'l', 18, 5, 4, BAD);
+  check_poke("Z5: another size in the local header", 0, 'l', 22, 3, 4, BAD);
   check_poke("Z12: a wrong checksum", 0, 'c', 16, 0x12345678, 4, HFM_E_NONE);
 }
 
@@ -85,6 +89,42 @@ static void test_zip_tail(void) {
   CHECK_INT(judge(&a, &error), HFM_E_NONE);
   a.size++;
   CHECK_INT(judge(&a, &error), HFM_E_ZIP_STRUCTURE);
+}
+
+/* `size` bytes go into the archive at `at`, before the entries from `first` on. */
+static void insert(archive *a, size_t at, const void *bytes, size_t size, size_t first) {
+  memmove(a->bytes + at + size, a->bytes + at, a->size - at);
+  memcpy(a->bytes + at, bytes, size);
+  a->size += size;
+  a->end += size;
+  if (at <= a->directory) a->directory += size;
+  for (size_t i = 0; i < 3; i++) {
+    if (at <= a->central[i]) a->central[i] += size;
+    if (i >= first) poke(a, a->central[i] + 42, a->local[i] += size, 4);
+  }
+  poke(a, a->end + 16, a->directory, 4);
+}
+
+/* Z4, Z9: what another reader could take for entries or a directory is not passed over; a descriptor is. */
+static void test_zip_between(void) {
+  static const uint8_t filler[25] = {'P', 'K', 3, 4};
+  archive a, other;
+  hfm_error error;
+  for (size_t size = 4; size <= sizeof filler; size++) {
+    for (size_t entry = 0; entry <= 3; entry++) {
+      make_archive(&a, good_pickle, sizeof good_pickle - 1, 0);
+      insert(&a, entry < 3 ? a.local[entry] : a.directory, filler, size, entry);
+      CHECK_INT(judge(&a, &error), entry && size <= 24 ? HFM_E_NONE : HFM_E_ZIP_STRUCTURE);
+    }
+  }
+  make_archive(&a, good_pickle, sizeof good_pickle - 1, 0);
+  make_archive(&other, good_pickle, sizeof good_pickle - 1, 0);
+  insert(&a, 0, other.bytes, other.size, 0); /* a whole archive in front */
+  CHECK_INT(judge(&a, &error), HFM_E_ZIP_STRUCTURE);
+  make_archive(&a, good_pickle, sizeof good_pickle - 1, 0);
+  insert(&a, a.end, a.bytes + a.directory, a.end - a.directory, 3); /* a second directory */
+  CHECK_INT(judge(&a, &error), HFM_E_ZIP_STRUCTURE);
+  CHECK_CONTAINS(error.message, "must end at byte");
 }
 
 /* Z8: a zip64 block with exactly the missing fields. */
@@ -188,6 +228,7 @@ int main(void) {
   TEST(test_handmade);
   TEST(test_zip_fields);
   TEST(test_zip_tail);
+  TEST(test_zip_between);
   TEST(test_zip64_extra);
   TEST(test_zip_entries);
   TEST(test_limit);
