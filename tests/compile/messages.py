@@ -33,7 +33,7 @@ CALLS = {
     "hfm__require": (4, ".*", ".*"),
     "hfm__input_ids": (3, ".*", ".*"),
     "hfm__input_bad_dtype": (2, ".*", ".*"),
-    "hfm__generation_refuse": (2, ".*", ".*"),
+    "hfm__prompt_like": (4, ".*", ".*"),
 }
 # They format other texts.
 OTHERS = {"hfm__text_format", "hfm__log", "hfm__own_text"}

@@ -205,6 +205,7 @@ static void legacy_rows(void) {
   archive a;
   legacy_row(PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4U\1vK\3K\2\x87"), "K\0", ")", ")")), 4, 4);
   legacy_row(PICKLE(ARGS(OF("ByteStorage", "\1" "0", "K\4K\5"), "K\0", ")", ")")), 4, 4);
+  legacy_row(PICKLE(ARGS(OK_ID, "K\0", "K\4\x85", "K\1\x85")), 4, 4);
   legacy_row(ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 3);
   legacy_row(ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85"), good, 5, 4);
   legacy_row(ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 5);

@@ -84,6 +84,7 @@ static const change changed[] = {
     {"gpt2_base", {"add_cross_attention", "true"}},
     {"gpt_neo_base", {"attention_layers", "[\"global\", \"x\"]"}},
     {"gpt_neo_base", {"attention_layers", "[\"global\"]"}},
+    {"gpt_neo_base", {"attention_layers", "[5, 5]"}},
     {"gpt_neo_base", {"attention_layers", "null", "attention_types", "5"}},
     {"gpt_neo_base", {"attention_layers", "null", "attention_types", "[5]"}},
     {"marian_base", {"decoder_vocab_size", "82"}},

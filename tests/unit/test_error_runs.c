@@ -380,6 +380,7 @@ static void start_rows(void) {
   static const int64_t far[1] = {99};
   hfm_inputs in = hfm_input_ids(ids, 1, 3);
   hfm_generation_config config;
+  hfm_generated out;
   run r;
   memset(&config, 0, sizeof config);
   if (run_begin(&r, &nothing)) generate(&r, &in, &config);
@@ -391,6 +392,14 @@ static void start_rows(void) {
     generate(&r, &in, &config);
     memset(&in.position_ids, 0, sizeof in.position_ids);
     in.decoder_input_ids = hfm_tensor_i64(ids, 2, 1);
+    generate(&r, &in, &config);
+    in.decoder_input_ids = hfm_tensor_i64(ids, 1, 1);
+    in.use_cache = 1;
+    config.decoder_start_token_id = tokens(ids, 1);
+    config.max_new_tokens = 1;
+    CHECK_INT(hfm_generate(r.session, &in, &config, &out, &r.error), HFM_OK);
+    memset(&in.input_ids, 0, sizeof in.input_ids);
+    in.attention_mask = hfm_tensor_i64(ids, 1, 2);
     generate(&r, &in, &config);
   }
   run_end(&r);
