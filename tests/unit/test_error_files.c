@@ -224,6 +224,9 @@ static void legacy_rows(void) {
   memmove(a.bytes + a.size - 9, a.bytes + a.size - 13, 13); /* the list's STOP, and what follows it */
   memcpy(a.bytes + a.size - 13, "U\1" "0a", 4);
   file_row("x.bin", a.bytes, a.size + 4);
+  make_legacy(&a, ARGS(OLD_ID, "K\0", "K\4\x85", "K\1\x85"), good, 4, 4);
+  memcpy(a.bytes + a.size - 17, ".", 1); /* an empty list, and no storages */
+  file_row("x.bin", a.bytes, a.size - 16);
 }
 
 static void bin_rows(void) {
