@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8119901275998104" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2df57c7817a9c1d4" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -7900,6 +7900,7 @@ HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_t
 struct hfm_config {
   hfm__context ctx;
   char *file;                          /* config.json's name, for errors; NULL if it was parsed from text */
+  char *generation_file;               /* generation_config.json's, where there is one */
   hfm__json document;
   hfm__json generation;                /* generation_config.json; root 0 if there is none */
   hfm__json defaults;                  /* the class's, as an object */
@@ -7914,6 +7915,7 @@ HFMODEL_API void hfm_config_free(hfm_config *config) {
   hfm__json_free(&config->generation);
   hfm__json_free(&config->defaults);
   hfm__free_text(&config->ctx.mem, config->file);
+  hfm__free_text(&config->ctx.mem, config->generation_file);
   {
     const hfm_allocator mem = config->ctx.mem;
     hfm__free(&mem, config, sizeof *config);
@@ -8017,7 +8019,8 @@ HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const ch
   if (result == HFM_OK)
     result = hfm__json_parse(&config->generation, &ctx->mem, path, text, size, HFM__JSON_NONFINITE, &reason);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
-  hfm__free_text(&ctx->mem, path);
+  if (result == HFM_OK) config->generation_file = path;
+  else hfm__free_text(&ctx->mem, path);
   hfm__free_text(&ctx->mem, folder);
   if (result == HFM_ERROR_MEMORY) {
     if (error) *error = reason;
@@ -8126,16 +8129,22 @@ HFM__PRIVATE hfm__config_value hfm__config_walk(const hfm__json *doc, const hfm_
   }
 }
 
+#define HFM__GENERATION_KEY "generation_config."
+
 /* The document's value (which may be null); the model type's default where the key is absent. "generation_config.x" is
    x in generation_config.json. */
 HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
-  static const char generation[] = "generation_config.";
   hfm__config_value value;
-  if (hfm__starts_with(key, generation))
-    return hfm__config_walk(&config->generation, config, key + sizeof generation - 1);
+  if (hfm__starts_with(key, HFM__GENERATION_KEY))
+    return hfm__config_walk(&config->generation, config, key + sizeof HFM__GENERATION_KEY - 1);
   value = hfm__config_walk(&config->document, config, key);
   if (value.node || !config->defaults.root) return value;
   return hfm__config_walk(&config->defaults, config, key);
+}
+
+/* The file that a key stands in, for errors. */
+HFM__PRIVATE const char *hfm__config_file(const hfm_config *config, const char *key) {
+  return config->generation_file && hfm__starts_with(key, HFM__GENERATION_KEY) ? config->generation_file : config->file;
 }
 
 /* ---- Getters ---- */
@@ -8229,7 +8238,8 @@ HFM__PRIVATE hfm_result hfm__config_wrong(const hfm_config *config, const char *
   char found[HFM__JSON_SHOWN];
   hfm__text t = hfm__text_to(found, sizeof found);
   hfm__json_found(value.doc, value.node, &t);
-  return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be %s, found %s", key, expected, found);
+  return hfm__fail(error, HFM_E_CONFIG_TYPE, hfm__config_file(config, key), key, 0, "%q must be %s, found %s", key,
+                   expected, found);
 }
 
 /* An integer in [low, high]; absent, null, of another type or outside is an error that names file, key and value. */
@@ -8238,7 +8248,7 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   const hfm__config_value value = hfm__config_find(config, key);
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, hfm__config_file(config, key), key, 0,
                      "%q is needed, an integer from %i to %i, but is null or absent", key, low, high);
   if (!hfm__json_int(value.doc, value.node, out)) {
     char expected[80];
@@ -8249,7 +8259,8 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   if (*out < low || *out > high) {
     const int64_t found = *out;
     *out = 0;
-    return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %i, but must be from %i to %i", key, found,
+    return hfm__fail(error, HFM_E_CONFIG_RANGE, hfm__config_file(config, key), key, 0,
+                     "%q is %i, but must be from %i to %i", key, found,
                      low, high);
   }
   return HFM_OK;
@@ -8262,7 +8273,7 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   double number = 0;
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, hfm__config_file(config, key), key, 0,
                      "%q is needed, a number from %g to %g, but is null or absent", key, low, high);
   if (!hfm__json_double(value.doc, value.node, &number)) {
     char expected[96];
@@ -8271,7 +8282,8 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
     return hfm__config_wrong(config, key, expected, error);
   }
   if (!(number >= low && number <= high))
-    return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %g, but must be from %g to %g", key,
+    return hfm__fail(error, HFM_E_CONFIG_RANGE, hfm__config_file(config, key), key, 0,
+                     "%q is %g, but must be from %g to %g", key,
                      number, low, high);
   *out = number;
   return HFM_OK;
@@ -25898,7 +25910,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
   high = HFM__MIN(high, (double)rope->dimension - 1);
   if (low == high) high += 0.001;
   for (int64_t i = 0; i < half; i++) {
-    float ramp = (float)(((float)i - (float)low) / (float)(high - low)), keep;
+    const int64_t step = HFM__MIN(i, HFM__MAX(rope->dimension / 2, 1) - 1); /* dim // 2 of them, where it is odd */
+    float ramp = (float)(((float)step - (float)low) / (float)(high - low)), keep;
     ramp = HFM__MIN(HFM__MAX(ramp, 0.0f), 1.0f);
     keep = 1.0f - ramp;
     frequency[i] = (1.0f / ((float)factor * (1.0f / frequency[i]))) * (1.0f - keep) + frequency[i] * keep;
@@ -34216,7 +34229,7 @@ HFM__PRIVATE hfm__config_value hfm__config_generation_value(const hfm_config *co
 HFM__PRIVATE hfm__config_value hfm__generation_value(const hfm_config *config, const char *key, char *path) {
   hfm__text t = hfm__text_to(path, HFM__GENERATION_PATH);
   if (!config->generation.root) return hfm__config_generation_value(config, key, path);
-  hfm__text_format(&t, "generation_config.%s", key);
+  hfm__text_format(&t, HFM__GENERATION_KEY "%s", key);
   return hfm__config_find(config, path);
 }
 
@@ -34227,28 +34240,51 @@ HFM__PRIVATE hfm__config_value hfm__config_node(const hfm__json *doc, uint32_t n
   return value;
 }
 
-/* Options that change what comes out and that only Transformers has, with the number that switches each off. */
-HFM__PRIVATE hfm_result hfm__generation_refuse(const hfm_config *config, hfm_error *error) {
+/* Options that change what comes out and that only Transformers has: when they count, and the number that switches each
+   off. */
+enum { HFM__COUNTS_ALWAYS, HFM__COUNTS_WITH_BEAMS, HFM__COUNTS_WHEN_DRAWN, HFM__COUNTS_IN_CONTRASTIVE_SEARCH };
+
+HFM__PRIVATE int hfm__generation_counts(const hfm__generation_options *o, int32_t when) {
+  switch (when) {
+    case HFM__COUNTS_WITH_BEAMS: return o->num_beams > 1;
+    case HFM__COUNTS_WHEN_DRAWN: return o->do_sample;
+    case HFM__COUNTS_IN_CONTRASTIVE_SEARCH: return o->num_beams == 1 && !o->do_sample && o->top_k > 1;
+    default: return 1;
+  }
+}
+
+HFM__PRIVATE hfm_result hfm__generation_refuse(const hfm_config *config, const hfm__generation_options *o,
+                                               hfm_error *error) {
   static const struct {
     const char *key;
     double neutral;
-  } unknown[] = {{"guidance_scale", 1},    {"encoder_repetition_penalty", 1}, {"encoder_no_repeat_ngram_size", 0},
-                 {"num_beam_groups", 1},   {"penalty_alpha", 0},              {"exponential_decay_length_penalty", 0},
-                 {"sequence_bias", 0},     {"top_h", 0},                      {"constraints", 0},
-                 {"force_words_ids", 0},   {"stop_strings", 0},               {"watermarking_config", 0},
-                 {"token_healing", 0},     {"dola_layers", 0},                {"low_memory", 0}};
+    int32_t when;
+  } unknown[] = {{"guidance_scale", 1, HFM__COUNTS_ALWAYS},
+                 {"encoder_repetition_penalty", 1, HFM__COUNTS_ALWAYS},
+                 {"encoder_no_repeat_ngram_size", 0, HFM__COUNTS_ALWAYS},
+                 {"exponential_decay_length_penalty", 0, HFM__COUNTS_ALWAYS},
+                 {"sequence_bias", 0, HFM__COUNTS_ALWAYS},
+                 {"constraints", 0, HFM__COUNTS_ALWAYS},
+                 {"force_words_ids", 0, HFM__COUNTS_ALWAYS},
+                 {"stop_strings", 0, HFM__COUNTS_ALWAYS},
+                 {"watermarking_config", 0, HFM__COUNTS_ALWAYS},
+                 {"token_healing", 0, HFM__COUNTS_ALWAYS},
+                 {"dola_layers", 0, HFM__COUNTS_ALWAYS},
+                 {"num_beam_groups", 1, HFM__COUNTS_WITH_BEAMS},
+                 {"top_h", 0, HFM__COUNTS_WHEN_DRAWN},
+                 {"penalty_alpha", 0, HFM__COUNTS_IN_CONTRASTIVE_SEARCH}};
   for (size_t i = 0; i < HFM__COUNT(unknown); i++) {
     char path[HFM__GENERATION_PATH];
     const hfm__config_value value = hfm__generation_value(config, unknown[i].key, path);
     const int32_t kind = hfm__json_kind(value.doc, value.node);
     double number;
     int32_t truth;
-    if (kind <= HFM__JSON_NULL) continue;
+    if (kind <= HFM__JSON_NULL || !hfm__generation_counts(o, unknown[i].when)) continue;
     if (hfm__json_bool(value.doc, value.node, &truth) && !truth) continue;
     if (hfm__json_double(value.doc, value.node, &number) && !(number < unknown[i].neutral) &&
         !(number > unknown[i].neutral))
       continue;
-    return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, path, 0,
+    return hfm__fail(error, HFM_E_CONFIG_VALUE, hfm__config_file(config, path), path, 0,
                      "%q asks for a way to generate that is not supported: remove it from the file", path);
   }
   return HFM_OK;
@@ -34312,6 +34348,15 @@ HFM__PRIVATE int32_t hfm__generation_switch(hfm__generation_reader *r, const cha
   return found;
 }
 
+enum { HFM__ANY_INT = INT32_MIN };
+#define HFM__ANY 1e30 /* as good as no bound */
+
+/* An option of sampling; without that its value counts for nothing, as in Transformers. */
+HFM__PRIVATE double hfm__generation_drawn(hfm__generation_reader *r, const hfm__generation_options *o, const char *key,
+                                          double said, double fallback, double low, double high) {
+  return hfm__generation_number(r, key, said, fallback, o->do_sample ? low : -HFM__ANY, o->do_sample ? high : HFM__ANY);
+}
+
 /* False, true or "never". */
 HFM__PRIVATE int32_t hfm__generation_early_stopping(hfm__generation_reader *r, int32_t said) {
   char path[HFM__GENERATION_PATH];
@@ -34371,7 +34416,7 @@ HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const
   int64_t *ids;
   for (uint32_t node = first; node; node = is_list ? hfm__json_following(value.doc, node) : 0) list.count++;
   if (list.count > most) {
-    r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+    r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, hfm__config_file(r->config, path), path, 0,
                           "%q has %i ids, but may have at most %i", path, list.count, most);
     return hfm__no_ids();
   }
@@ -34422,7 +34467,7 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     for (uint32_t n = node; n; n = hfm__json_following(value.doc, n)) count++;
     if (!node) r->result = hfm__config_wrong(r->config, path, "a list of lists of ids, not empty", r->error);
     if (count > HFM__MOST_IDS)
-      r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+      r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, hfm__config_file(r->config, path), path, 0,
                             "%q has %i lists, but may have at most %i", path, count, (int64_t)HFM__MOST_IDS);
   } else if (count < 0 || count > HFM__MOST_IDS || !said->bad_words_ids) {
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
@@ -34436,14 +34481,15 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     return;
   }
   for (int64_t i = 0; i < count && r->result == HFM_OK; i++) {
-    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node), HFM__MOST_IDS)
-                         : hfm__generation_copy(r, key, said->bad_words_ids[i], HFM__MOST_IDS);
-    if (r->result == HFM_OK && !words[i].count)
+    const hfm_token_ids word = from_file
+                                   ? hfm__generation_read(r, path, hfm__config_node(value.doc, node), HFM__MOST_IDS)
+                                   : hfm__generation_copy(r, key, said->bad_words_ids[i], HFM__MOST_IDS);
+    if (word.count) words[out->bad_word_count++] = word;
+    else if (r->result == HFM_OK && !from_file) /* in a file it forbids nothing, as in Transformers */
       r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "bad_words_ids[%i] is empty", i);
     if (from_file) node = hfm__json_following(value.doc, node);
   }
   out->bad_words = words;
-  out->bad_word_count = count;
 }
 
 /* ---- All of them ---- */
@@ -34456,7 +34502,7 @@ HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_g
   const int64_t min_new = hfm__generation_int(r, "min_new_tokens", said->min_new_tokens, HFM__NO_INT, 0);
   const int64_t positions = hfm_config_get_int(r->config, "max_position_embeddings", INT64_MAX);
   int64_t most = hfm__generation_int(r, "max_length", said->max_length, HFM__NO_INT, 1);
-  int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, 0);
+  int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, said->min_length ? 0 : HFM__ANY_INT);
   out->sized_by_files = max_new > 0 ? !said->max_new_tokens : most > 0 && !said->max_length;
   if (max_new > 0) most = HFM__MIN(prompt_length + max_new, INT32_MAX);
   else if (most < 0) most = HFM__MIN(prompt_length + DEFAULT_NEW, positions);
@@ -34562,11 +34608,11 @@ HFM__PRIVATE hfm_result hfm__generation_decoder_start(const hfm_config *config, 
 HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
                                                 int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
                                                 hfm__generation_options *out, hfm_error *error) {
-  const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
+  const double above_0 = 1e-30, below_1 = 1 - 1e-12;
   hfm__generation_reader r = hfm__generation_reads(config, arena, error);
   memset(out, 0, sizeof *out);
   hfm__generation_lengths(&r, said, prompt_length, out);
-  out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, any);
+  out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, HFM__ANY);
   out->do_sample = hfm__generation_switch(&r, "do_sample", said->do_sample);
   out->early_stopping = hfm__generation_early_stopping(&r, said->early_stopping);
   out->num_beams = HFM__MAX(hfm__generation_int(&r, "num_beams", said->num_beams, 1, 1), 1);
@@ -34574,26 +34620,29 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
       HFM__MAX(hfm__generation_int(&r, "num_return_sequences", said->num_return_sequences, 1, 1), 1);
   out->sized_by_files |= (out->num_beams > 1 && !said->num_beams) ||
                          (out->num_return_sequences > 1 && !said->num_return_sequences);
-  out->length_penalty = hfm__generation_number(&r, "length_penalty", said->length_penalty, 1, -any, any);
+  out->length_penalty = hfm__generation_number(&r, "length_penalty", said->length_penalty, 1, -HFM__ANY, HFM__ANY);
   out->prompt_lookup_num_tokens = HFM__MAX(
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
   out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
+  if (out->num_beams > 1 && !said->prompt_lookup_num_tokens) out->prompt_lookup_num_tokens = 0; /* as Transformers */
   out->max_matching_ngram_size =
-      hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT, 1);
-  if (out->max_matching_ngram_size < 0) out->max_matching_ngram_size = 2;
+      hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT,
+                          out->prompt_lookup_num_tokens ? 1 : HFM__ANY_INT);
+  if (out->max_matching_ngram_size < 1) out->max_matching_ngram_size = 2;
   out->repetition_penalty =
-      hfm__generation_number(&r, "repetition_penalty", said->repetition_penalty, 1, above_0, any);
+      hfm__generation_number(&r, "repetition_penalty", said->repetition_penalty, 1, above_0, HFM__ANY);
   out->no_repeat_ngram_size =
-      HFM__MAX(hfm__generation_int(&r, "no_repeat_ngram_size", said->no_repeat_ngram_size, 0, 0), 0);
+      HFM__MAX(hfm__generation_int(&r, "no_repeat_ngram_size", said->no_repeat_ngram_size, 0,
+                                   said->no_repeat_ngram_size ? 0 : HFM__ANY_INT), 0); /* below 1: off */
   out->remove_invalid_values = hfm__generation_switch(&r, "remove_invalid_values", said->remove_invalid_values);
   out->renormalize_logits = hfm__generation_switch(&r, "renormalize_logits", said->renormalize_logits);
-  out->temperature = hfm__generation_number(&r, "temperature", said->temperature, 1, above_0, any);
-  out->top_k = HFM__MAX(hfm__generation_int(&r, "top_k", said->top_k, 50, 0), 0);
-  out->top_p = hfm__generation_number(&r, "top_p", said->top_p, 1, 0, 1);
-  out->min_p = hfm__generation_number(&r, "min_p", said->min_p, 0, 0, 1);
-  out->typical_p = hfm__generation_number(&r, "typical_p", said->typical_p, 1, above_0, 1);
-  out->epsilon_cutoff = hfm__generation_number(&r, "epsilon_cutoff", said->epsilon_cutoff, 0, 0, below_1);
-  out->eta_cutoff = hfm__generation_number(&r, "eta_cutoff", said->eta_cutoff, 0, 0, below_1);
+  out->temperature = hfm__generation_drawn(&r, out, "temperature", said->temperature, 1, above_0, HFM__ANY);
+  out->top_k = HFM__MAX(hfm__generation_int(&r, "top_k", said->top_k, 50, out->do_sample ? 0 : HFM__ANY_INT), 0);
+  out->top_p = hfm__generation_drawn(&r, out, "top_p", said->top_p, 1, 0, 1);
+  out->min_p = hfm__generation_drawn(&r, out, "min_p", said->min_p, 0, 0, 1);
+  out->typical_p = hfm__generation_drawn(&r, out, "typical_p", said->typical_p, 1, above_0, 1);
+  out->epsilon_cutoff = hfm__generation_drawn(&r, out, "epsilon_cutoff", said->epsilon_cutoff, 0, 0, below_1);
+  out->eta_cutoff = hfm__generation_drawn(&r, out, "eta_cutoff", said->eta_cutoff, 0, 0, below_1);
   out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id, HFM__MOST_ENDS);
   out->pad = hfm__generation_id(&r, "pad_token_id", said->pad_token_id);
   out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id, HFM__MOST_ENDS);
@@ -35826,6 +35875,7 @@ HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error 
   enum { MOST_IDS = 1 << 27, MOST_SCORES = 1 << 28 }; /* of all texts, of a prompt's beams: a gigabyte of each */
   const hfm__generation_options *o = &g->options;
   const uint64_t limit = g->session->model->ctx.limits.max_structure_bytes;
+  const char *file = hfm__config_file(g->session->model->config, HFM__GENERATION_KEY);
   if (g->rows > MOST_IDS / o->max_length || o->num_beams > MOST_SCORES / g->vocab_size)
     return hfm__fail(error, HFM_E_CONFIG_LIMIT, NULL, "max_length", 0,
                      "%i texts of max_length %i (num_beams %i, num_return_sequences %i, %i prompts) are too many: at "
@@ -35833,7 +35883,7 @@ HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error 
                      g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompt.count, (int)MOST_IDS,
                      (int)MOST_SCORES);
   if (o->sized_by_files && hfm__generation_kept(g) > limit)
-    return hfm__fail(error, HFM_E_CONFIG_LIMIT, g->session->model->config->file, "max_length", 0,
+    return hfm__fail(error, HFM_E_CONFIG_LIMIT, file, "max_length", 0,
                      "the model's files ask for texts of max_length %i (num_beams %i, num_return_sequences %i), which "
                      "take %u bytes of memory, but may take at most %u: options.limits.max_structure_bytes. Say "
                      "max_new_tokens and num_beams in the call",
@@ -35865,12 +35915,12 @@ HFM__PRIVATE void hfm__generation_start(hfm_generation *g) {
 
 HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   const hfm_model *model = g->session->model;
-  hfm_result result = hfm__generation_refuse(model->config, error);
-  if (result == HFM_OK) result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
+  hfm_result result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
   g->vocab_size = g->prompt.vocab_size;
   if (result == HFM_OK)
     result = hfm__generation_resolve(model->config, &g->said, g->prompt.length, g->vocab_size, &g->arena, &g->options,
                                      error);
+  if (result == HFM_OK) result = hfm__generation_refuse(model->config, &g->options, error);
   if (result != HFM_OK) return result;
   hfm__generation_parts(g);
   result = hfm__generation_fits(g, error);

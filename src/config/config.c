@@ -17,6 +17,7 @@ HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_t
 struct hfm_config {
   hfm__context ctx;
   char *file;                          /* config.json's name, for errors; NULL if it was parsed from text */
+  char *generation_file;               /* generation_config.json's, where there is one */
   hfm__json document;
   hfm__json generation;                /* generation_config.json; root 0 if there is none */
   hfm__json defaults;                  /* the class's, as an object */
@@ -31,6 +32,7 @@ HFMODEL_API void hfm_config_free(hfm_config *config) {
   hfm__json_free(&config->generation);
   hfm__json_free(&config->defaults);
   hfm__free_text(&config->ctx.mem, config->file);
+  hfm__free_text(&config->ctx.mem, config->generation_file);
   {
     const hfm_allocator mem = config->ctx.mem;
     hfm__free(&mem, config, sizeof *config);
@@ -134,7 +136,8 @@ HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const ch
   if (result == HFM_OK)
     result = hfm__json_parse(&config->generation, &ctx->mem, path, text, size, HFM__JSON_NONFINITE, &reason);
   hfm__free(&ctx->mem, text, (uint64_t)size + 1);
-  hfm__free_text(&ctx->mem, path);
+  if (result == HFM_OK) config->generation_file = path;
+  else hfm__free_text(&ctx->mem, path);
   hfm__free_text(&ctx->mem, folder);
   if (result == HFM_ERROR_MEMORY) {
     if (error) *error = reason;
@@ -243,16 +246,22 @@ HFM__PRIVATE hfm__config_value hfm__config_walk(const hfm__json *doc, const hfm_
   }
 }
 
+#define HFM__GENERATION_KEY "generation_config."
+
 /* The document's value (which may be null); the model type's default where the key is absent. "generation_config.x" is
    x in generation_config.json. */
 HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
-  static const char generation[] = "generation_config.";
   hfm__config_value value;
-  if (hfm__starts_with(key, generation))
-    return hfm__config_walk(&config->generation, config, key + sizeof generation - 1);
+  if (hfm__starts_with(key, HFM__GENERATION_KEY))
+    return hfm__config_walk(&config->generation, config, key + sizeof HFM__GENERATION_KEY - 1);
   value = hfm__config_walk(&config->document, config, key);
   if (value.node || !config->defaults.root) return value;
   return hfm__config_walk(&config->defaults, config, key);
+}
+
+/* The file that a key stands in, for errors. */
+HFM__PRIVATE const char *hfm__config_file(const hfm_config *config, const char *key) {
+  return config->generation_file && hfm__starts_with(key, HFM__GENERATION_KEY) ? config->generation_file : config->file;
 }
 
 /* ---- Getters ---- */
@@ -346,7 +355,8 @@ HFM__PRIVATE hfm_result hfm__config_wrong(const hfm_config *config, const char *
   char found[HFM__JSON_SHOWN];
   hfm__text t = hfm__text_to(found, sizeof found);
   hfm__json_found(value.doc, value.node, &t);
-  return hfm__fail(error, HFM_E_CONFIG_TYPE, config->file, key, 0, "%q must be %s, found %s", key, expected, found);
+  return hfm__fail(error, HFM_E_CONFIG_TYPE, hfm__config_file(config, key), key, 0, "%q must be %s, found %s", key,
+                   expected, found);
 }
 
 /* An integer in [low, high]; absent, null, of another type or outside is an error that names file, key and value. */
@@ -355,7 +365,7 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   const hfm__config_value value = hfm__config_find(config, key);
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, hfm__config_file(config, key), key, 0,
                      "%q is needed, an integer from %i to %i, but is null or absent", key, low, high);
   if (!hfm__json_int(value.doc, value.node, out)) {
     char expected[80];
@@ -366,7 +376,8 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
   if (*out < low || *out > high) {
     const int64_t found = *out;
     *out = 0;
-    return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %i, but must be from %i to %i", key, found,
+    return hfm__fail(error, HFM_E_CONFIG_RANGE, hfm__config_file(config, key), key, 0,
+                     "%q is %i, but must be from %i to %i", key, found,
                      low, high);
   }
   return HFM_OK;
@@ -379,7 +390,7 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   double number = 0;
   *out = 0;
   if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
-    return hfm__fail(error, HFM_E_CONFIG_MISSING, config->file, key, 0,
+    return hfm__fail(error, HFM_E_CONFIG_MISSING, hfm__config_file(config, key), key, 0,
                      "%q is needed, a number from %g to %g, but is null or absent", key, low, high);
   if (!hfm__json_double(value.doc, value.node, &number)) {
     char expected[96];
@@ -388,7 +399,8 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
     return hfm__config_wrong(config, key, expected, error);
   }
   if (!(number >= low && number <= high))
-    return hfm__fail(error, HFM_E_CONFIG_RANGE, config->file, key, 0, "%q is %g, but must be from %g to %g", key,
+    return hfm__fail(error, HFM_E_CONFIG_RANGE, hfm__config_file(config, key), key, 0,
+                     "%q is %g, but must be from %g to %g", key,
                      number, low, high);
   *out = number;
   return HFM_OK;

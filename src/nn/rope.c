@@ -130,7 +130,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
   high = HFM__MIN(high, (double)rope->dimension - 1);
   if (low == high) high += 0.001;
   for (int64_t i = 0; i < half; i++) {
-    float ramp = (float)(((float)i - (float)low) / (float)(high - low)), keep;
+    const int64_t step = HFM__MIN(i, HFM__MAX(rope->dimension / 2, 1) - 1); /* dim // 2 of them, where it is odd */
+    float ramp = (float)(((float)step - (float)low) / (float)(high - low)), keep;
     ramp = HFM__MIN(HFM__MAX(ramp, 0.0f), 1.0f);
     keep = 1.0f - ramp;
     frequency[i] = (1.0f / ((float)factor * (1.0f / frequency[i]))) * (1.0f - keep) + frequency[i] * keep;

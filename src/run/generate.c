@@ -145,6 +145,7 @@ HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error 
   enum { MOST_IDS = 1 << 27, MOST_SCORES = 1 << 28 }; /* of all texts, of a prompt's beams: a gigabyte of each */
   const hfm__generation_options *o = &g->options;
   const uint64_t limit = g->session->model->ctx.limits.max_structure_bytes;
+  const char *file = hfm__config_file(g->session->model->config, HFM__GENERATION_KEY);
   if (g->rows > MOST_IDS / o->max_length || o->num_beams > MOST_SCORES / g->vocab_size)
     return hfm__fail(error, HFM_E_CONFIG_LIMIT, NULL, "max_length", 0,
                      "%i texts of max_length %i (num_beams %i, num_return_sequences %i, %i prompts) are too many: at "
@@ -152,7 +153,7 @@ HFM__PRIVATE hfm_result hfm__generation_fits(const hfm_generation *g, hfm_error 
                      g->rows, o->max_length, o->num_beams, o->num_return_sequences, g->prompt.count, (int)MOST_IDS,
                      (int)MOST_SCORES);
   if (o->sized_by_files && hfm__generation_kept(g) > limit)
-    return hfm__fail(error, HFM_E_CONFIG_LIMIT, g->session->model->config->file, "max_length", 0,
+    return hfm__fail(error, HFM_E_CONFIG_LIMIT, file, "max_length", 0,
                      "the model's files ask for texts of max_length %i (num_beams %i, num_return_sequences %i), which "
                      "take %u bytes of memory, but may take at most %u: options.limits.max_structure_bytes. Say "
                      "max_new_tokens and num_beams in the call",
@@ -184,12 +185,12 @@ HFM__PRIVATE void hfm__generation_start(hfm_generation *g) {
 
 HFM__PRIVATE hfm_result hfm__generation_prepare(hfm_generation *g, const hfm_inputs *inputs, hfm_error *error) {
   const hfm_model *model = g->session->model;
-  hfm_result result = hfm__generation_refuse(model->config, error);
-  if (result == HFM_OK) result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
+  hfm_result result = hfm__prompt_begin(g->session, inputs, &g->said, &g->arena, &g->prompt, error);
   g->vocab_size = g->prompt.vocab_size;
   if (result == HFM_OK)
     result = hfm__generation_resolve(model->config, &g->said, g->prompt.length, g->vocab_size, &g->arena, &g->options,
                                      error);
+  if (result == HFM_OK) result = hfm__generation_refuse(model->config, &g->options, error);
   if (result != HFM_OK) return result;
   hfm__generation_parts(g);
   result = hfm__generation_fits(g, error);

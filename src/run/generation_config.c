@@ -53,7 +53,7 @@ HFM__PRIVATE hfm__config_value hfm__config_generation_value(const hfm_config *co
 HFM__PRIVATE hfm__config_value hfm__generation_value(const hfm_config *config, const char *key, char *path) {
   hfm__text t = hfm__text_to(path, HFM__GENERATION_PATH);
   if (!config->generation.root) return hfm__config_generation_value(config, key, path);
-  hfm__text_format(&t, "generation_config.%s", key);
+  hfm__text_format(&t, HFM__GENERATION_KEY "%s", key);
   return hfm__config_find(config, path);
 }
 
@@ -64,28 +64,51 @@ HFM__PRIVATE hfm__config_value hfm__config_node(const hfm__json *doc, uint32_t n
   return value;
 }
 
-/* Options that change what comes out and that only Transformers has, with the number that switches each off. */
-HFM__PRIVATE hfm_result hfm__generation_refuse(const hfm_config *config, hfm_error *error) {
+/* Options that change what comes out and that only Transformers has: when they count, and the number that switches each
+   off. */
+enum { HFM__COUNTS_ALWAYS, HFM__COUNTS_WITH_BEAMS, HFM__COUNTS_WHEN_DRAWN, HFM__COUNTS_IN_CONTRASTIVE_SEARCH };
+
+HFM__PRIVATE int hfm__generation_counts(const hfm__generation_options *o, int32_t when) {
+  switch (when) {
+    case HFM__COUNTS_WITH_BEAMS: return o->num_beams > 1;
+    case HFM__COUNTS_WHEN_DRAWN: return o->do_sample;
+    case HFM__COUNTS_IN_CONTRASTIVE_SEARCH: return o->num_beams == 1 && !o->do_sample && o->top_k > 1;
+    default: return 1;
+  }
+}
+
+HFM__PRIVATE hfm_result hfm__generation_refuse(const hfm_config *config, const hfm__generation_options *o,
+                                               hfm_error *error) {
   static const struct {
     const char *key;
     double neutral;
-  } unknown[] = {{"guidance_scale", 1},    {"encoder_repetition_penalty", 1}, {"encoder_no_repeat_ngram_size", 0},
-                 {"num_beam_groups", 1},   {"penalty_alpha", 0},              {"exponential_decay_length_penalty", 0},
-                 {"sequence_bias", 0},     {"top_h", 0},                      {"constraints", 0},
-                 {"force_words_ids", 0},   {"stop_strings", 0},               {"watermarking_config", 0},
-                 {"token_healing", 0},     {"dola_layers", 0},                {"low_memory", 0}};
+    int32_t when;
+  } unknown[] = {{"guidance_scale", 1, HFM__COUNTS_ALWAYS},
+                 {"encoder_repetition_penalty", 1, HFM__COUNTS_ALWAYS},
+                 {"encoder_no_repeat_ngram_size", 0, HFM__COUNTS_ALWAYS},
+                 {"exponential_decay_length_penalty", 0, HFM__COUNTS_ALWAYS},
+                 {"sequence_bias", 0, HFM__COUNTS_ALWAYS},
+                 {"constraints", 0, HFM__COUNTS_ALWAYS},
+                 {"force_words_ids", 0, HFM__COUNTS_ALWAYS},
+                 {"stop_strings", 0, HFM__COUNTS_ALWAYS},
+                 {"watermarking_config", 0, HFM__COUNTS_ALWAYS},
+                 {"token_healing", 0, HFM__COUNTS_ALWAYS},
+                 {"dola_layers", 0, HFM__COUNTS_ALWAYS},
+                 {"num_beam_groups", 1, HFM__COUNTS_WITH_BEAMS},
+                 {"top_h", 0, HFM__COUNTS_WHEN_DRAWN},
+                 {"penalty_alpha", 0, HFM__COUNTS_IN_CONTRASTIVE_SEARCH}};
   for (size_t i = 0; i < HFM__COUNT(unknown); i++) {
     char path[HFM__GENERATION_PATH];
     const hfm__config_value value = hfm__generation_value(config, unknown[i].key, path);
     const int32_t kind = hfm__json_kind(value.doc, value.node);
     double number;
     int32_t truth;
-    if (kind <= HFM__JSON_NULL) continue;
+    if (kind <= HFM__JSON_NULL || !hfm__generation_counts(o, unknown[i].when)) continue;
     if (hfm__json_bool(value.doc, value.node, &truth) && !truth) continue;
     if (hfm__json_double(value.doc, value.node, &number) && !(number < unknown[i].neutral) &&
         !(number > unknown[i].neutral))
       continue;
-    return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, path, 0,
+    return hfm__fail(error, HFM_E_CONFIG_VALUE, hfm__config_file(config, path), path, 0,
                      "%q asks for a way to generate that is not supported: remove it from the file", path);
   }
   return HFM_OK;
@@ -149,6 +172,15 @@ HFM__PRIVATE int32_t hfm__generation_switch(hfm__generation_reader *r, const cha
   return found;
 }
 
+enum { HFM__ANY_INT = INT32_MIN };
+#define HFM__ANY 1e30 /* as good as no bound */
+
+/* An option of sampling; without that its value counts for nothing, as in Transformers. */
+HFM__PRIVATE double hfm__generation_drawn(hfm__generation_reader *r, const hfm__generation_options *o, const char *key,
+                                          double said, double fallback, double low, double high) {
+  return hfm__generation_number(r, key, said, fallback, o->do_sample ? low : -HFM__ANY, o->do_sample ? high : HFM__ANY);
+}
+
 /* False, true or "never". */
 HFM__PRIVATE int32_t hfm__generation_early_stopping(hfm__generation_reader *r, int32_t said) {
   char path[HFM__GENERATION_PATH];
@@ -208,7 +240,7 @@ HFM__PRIVATE hfm_token_ids hfm__generation_read(hfm__generation_reader *r, const
   int64_t *ids;
   for (uint32_t node = first; node; node = is_list ? hfm__json_following(value.doc, node) : 0) list.count++;
   if (list.count > most) {
-    r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+    r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, hfm__config_file(r->config, path), path, 0,
                           "%q has %i ids, but may have at most %i", path, list.count, most);
     return hfm__no_ids();
   }
@@ -259,7 +291,7 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     for (uint32_t n = node; n; n = hfm__json_following(value.doc, n)) count++;
     if (!node) r->result = hfm__config_wrong(r->config, path, "a list of lists of ids, not empty", r->error);
     if (count > HFM__MOST_IDS)
-      r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, r->config->file, path, 0,
+      r->result = hfm__fail(r->error, HFM_E_CONFIG_LIMIT, hfm__config_file(r->config, path), path, 0,
                             "%q has %i lists, but may have at most %i", path, count, (int64_t)HFM__MOST_IDS);
   } else if (count < 0 || count > HFM__MOST_IDS || !said->bad_words_ids) {
     r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0,
@@ -273,14 +305,15 @@ HFM__PRIVATE void hfm__generation_bad_words(hfm__generation_reader *r, const hfm
     return;
   }
   for (int64_t i = 0; i < count && r->result == HFM_OK; i++) {
-    words[i] = from_file ? hfm__generation_read(r, path, hfm__config_node(value.doc, node), HFM__MOST_IDS)
-                         : hfm__generation_copy(r, key, said->bad_words_ids[i], HFM__MOST_IDS);
-    if (r->result == HFM_OK && !words[i].count)
+    const hfm_token_ids word = from_file
+                                   ? hfm__generation_read(r, path, hfm__config_node(value.doc, node), HFM__MOST_IDS)
+                                   : hfm__generation_copy(r, key, said->bad_words_ids[i], HFM__MOST_IDS);
+    if (word.count) words[out->bad_word_count++] = word;
+    else if (r->result == HFM_OK && !from_file) /* in a file it forbids nothing, as in Transformers */
       r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "bad_words_ids[%i] is empty", i);
     if (from_file) node = hfm__json_following(value.doc, node);
   }
   out->bad_words = words;
-  out->bad_word_count = count;
 }
 
 /* ---- All of them ---- */
@@ -293,7 +326,7 @@ HFM__PRIVATE void hfm__generation_lengths(hfm__generation_reader *r, const hfm_g
   const int64_t min_new = hfm__generation_int(r, "min_new_tokens", said->min_new_tokens, HFM__NO_INT, 0);
   const int64_t positions = hfm_config_get_int(r->config, "max_position_embeddings", INT64_MAX);
   int64_t most = hfm__generation_int(r, "max_length", said->max_length, HFM__NO_INT, 1);
-  int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, 0);
+  int64_t least = hfm__generation_int(r, "min_length", said->min_length, 0, said->min_length ? 0 : HFM__ANY_INT);
   out->sized_by_files = max_new > 0 ? !said->max_new_tokens : most > 0 && !said->max_length;
   if (max_new > 0) most = HFM__MIN(prompt_length + max_new, INT32_MAX);
   else if (most < 0) most = HFM__MIN(prompt_length + DEFAULT_NEW, positions);
@@ -399,11 +432,11 @@ HFM__PRIVATE hfm_result hfm__generation_decoder_start(const hfm_config *config, 
 HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
                                                 int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
                                                 hfm__generation_options *out, hfm_error *error) {
-  const double any = 1e30, above_0 = 1e-30, below_1 = 1 - 1e-12;
+  const double above_0 = 1e-30, below_1 = 1 - 1e-12;
   hfm__generation_reader r = hfm__generation_reads(config, arena, error);
   memset(out, 0, sizeof *out);
   hfm__generation_lengths(&r, said, prompt_length, out);
-  out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, any);
+  out->max_time = hfm__generation_number(&r, "max_time", said->max_time, 0, 0, HFM__ANY);
   out->do_sample = hfm__generation_switch(&r, "do_sample", said->do_sample);
   out->early_stopping = hfm__generation_early_stopping(&r, said->early_stopping);
   out->num_beams = HFM__MAX(hfm__generation_int(&r, "num_beams", said->num_beams, 1, 1), 1);
@@ -411,26 +444,29 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
       HFM__MAX(hfm__generation_int(&r, "num_return_sequences", said->num_return_sequences, 1, 1), 1);
   out->sized_by_files |= (out->num_beams > 1 && !said->num_beams) ||
                          (out->num_return_sequences > 1 && !said->num_return_sequences);
-  out->length_penalty = hfm__generation_number(&r, "length_penalty", said->length_penalty, 1, -any, any);
+  out->length_penalty = hfm__generation_number(&r, "length_penalty", said->length_penalty, 1, -HFM__ANY, HFM__ANY);
   out->prompt_lookup_num_tokens = HFM__MAX(
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
   out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
+  if (out->num_beams > 1 && !said->prompt_lookup_num_tokens) out->prompt_lookup_num_tokens = 0; /* as Transformers */
   out->max_matching_ngram_size =
-      hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT, 1);
-  if (out->max_matching_ngram_size < 0) out->max_matching_ngram_size = 2;
+      hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT,
+                          out->prompt_lookup_num_tokens ? 1 : HFM__ANY_INT);
+  if (out->max_matching_ngram_size < 1) out->max_matching_ngram_size = 2;
   out->repetition_penalty =
-      hfm__generation_number(&r, "repetition_penalty", said->repetition_penalty, 1, above_0, any);
+      hfm__generation_number(&r, "repetition_penalty", said->repetition_penalty, 1, above_0, HFM__ANY);
   out->no_repeat_ngram_size =
-      HFM__MAX(hfm__generation_int(&r, "no_repeat_ngram_size", said->no_repeat_ngram_size, 0, 0), 0);
+      HFM__MAX(hfm__generation_int(&r, "no_repeat_ngram_size", said->no_repeat_ngram_size, 0,
+                                   said->no_repeat_ngram_size ? 0 : HFM__ANY_INT), 0); /* below 1: off */
   out->remove_invalid_values = hfm__generation_switch(&r, "remove_invalid_values", said->remove_invalid_values);
   out->renormalize_logits = hfm__generation_switch(&r, "renormalize_logits", said->renormalize_logits);
-  out->temperature = hfm__generation_number(&r, "temperature", said->temperature, 1, above_0, any);
-  out->top_k = HFM__MAX(hfm__generation_int(&r, "top_k", said->top_k, 50, 0), 0);
-  out->top_p = hfm__generation_number(&r, "top_p", said->top_p, 1, 0, 1);
-  out->min_p = hfm__generation_number(&r, "min_p", said->min_p, 0, 0, 1);
-  out->typical_p = hfm__generation_number(&r, "typical_p", said->typical_p, 1, above_0, 1);
-  out->epsilon_cutoff = hfm__generation_number(&r, "epsilon_cutoff", said->epsilon_cutoff, 0, 0, below_1);
-  out->eta_cutoff = hfm__generation_number(&r, "eta_cutoff", said->eta_cutoff, 0, 0, below_1);
+  out->temperature = hfm__generation_drawn(&r, out, "temperature", said->temperature, 1, above_0, HFM__ANY);
+  out->top_k = HFM__MAX(hfm__generation_int(&r, "top_k", said->top_k, 50, out->do_sample ? 0 : HFM__ANY_INT), 0);
+  out->top_p = hfm__generation_drawn(&r, out, "top_p", said->top_p, 1, 0, 1);
+  out->min_p = hfm__generation_drawn(&r, out, "min_p", said->min_p, 0, 0, 1);
+  out->typical_p = hfm__generation_drawn(&r, out, "typical_p", said->typical_p, 1, above_0, 1);
+  out->epsilon_cutoff = hfm__generation_drawn(&r, out, "epsilon_cutoff", said->epsilon_cutoff, 0, 0, below_1);
+  out->eta_cutoff = hfm__generation_drawn(&r, out, "eta_cutoff", said->eta_cutoff, 0, 0, below_1);
   out->eos = hfm__generation_ids(&r, "eos_token_id", said->eos_token_id, HFM__MOST_ENDS);
   out->pad = hfm__generation_id(&r, "pad_token_id", said->pad_token_id);
   out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id, HFM__MOST_ENDS);

@@ -6,78 +6,9 @@
 #include "failing_alloc.h"
 #include "support.h"
 
-enum { LENGTH = 7, NEW = 12, VOCAB = 61 };
-
-static const int64_t prompt[LENGTH] = {5, 17, 9, 33, 2, 41, 8};
-static hfm_error error;
-
-static hfm_model *load(const hfm_allocator *allocator) {
-  hfm_options options;
-  memset(&options, 0, sizeof options);
-  options.task = HFM_CAUSAL_LM;
-  if (allocator) options.allocator = *allocator;
-  return load_fixture(FIXTURE("llama_causal"), &options);
-}
-
-static hfm_inputs inputs_of(const int64_t *ids, int64_t rows, int64_t length) {
-  hfm_inputs in;
-  memset(&in, 0, sizeof in);
-  in.input_ids = hfm_tensor_i64(ids, rows, length);
-  return in;
-}
-
-/* No end but the number of tokens. */
-static hfm_generation_config plain(void) {
-  hfm_generation_config config;
-  memset(&config, 0, sizeof config);
-  config.max_new_tokens = NEW;
-  config.eos_token_id.count = -1;
-  return config;
-}
-
-/* The ids of a generation, copied. */
-typedef struct kept {
-  int64_t ids[1024], rows, length;
-} kept;
-
-static int keep(const hfm_generated *out, kept *k) {
-  k->rows = out->sequences.shape[0];
-  k->length = out->sequences.shape[1];
-  if (!CHECK(out->sequences.data && k->rows * k->length <= 1024)) return 0;
-  memcpy(k->ids, out->sequences.data, (size_t)(k->rows * k->length) * sizeof *k->ids);
-  return 1;
-}
-
-static int generate(hfm_session *session, const hfm_inputs *in, const hfm_generation_config *config, kept *k) {
-  hfm_generated out;
-  const hfm_result result = hfm_generate(session, in, config, &out, &error);
-  if (result) printf("  %s\n", error.message);
-  return CHECK_INT(result, HFM_OK) && keep(&out, k);
-}
-
-static int same(const kept *a, const kept *b) {
-  return a->rows == b->rows && a->length == b->length &&
-         !memcmp(a->ids, b->ids, (size_t)(a->rows * a->length) * sizeof *a->ids);
-}
+#include "generation.h"
 
 /* ---- What can be wrong ---- */
-
-static hfm_model *model;
-static hfm_session *session;
-static kept right;
-
-static void setup(void) {
-  const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
-  const hfm_generation_config config = plain();
-  model = load(NULL);
-  session = new_session(model, 1);
-  CHECK(generate(session, &in, &config, &right));
-}
-
-static void teardown(void) {
-  hfm_session_free(session);
-  hfm_model_free(model);
-}
 
 /* It fails with that item and says so; the session still gives what it gave before. */
 static void refused(const hfm_inputs *in, const hfm_generation_config *config, int32_t item, const char *what,
@@ -117,14 +48,15 @@ static void test_options(void) {
   REFUSED_OPTION(config.early_stopping = 3, "early_stopping", "HFM_EARLY_STOPPING_");
   REFUSED_OPTION(config.num_return_sequences = 2, "num_return_sequences", "greedy search has one result");
   REFUSED_OPTION((config.num_beams = 2, config.num_return_sequences = 3), "num_return_sequences", "at most num_beams");
-  REFUSED_OPTION(config.temperature = -1, "temperature", "is -1.0");
-  REFUSED_OPTION(config.temperature = HFM_ZERO, "temperature", "is 0.0");
-  REFUSED_OPTION(config.top_p = 1.5, "top_p", "from 0.0 to 1.0");
+  REFUSED_OPTION((config.do_sample = 1, config.temperature = -1), "temperature", "is -1.0");
+  REFUSED_OPTION((config.do_sample = 1, config.temperature = HFM_ZERO), "temperature", "is 0.0");
+  REFUSED_OPTION((config.do_sample = 1, config.top_p = 1.5), "top_p", "from 0.0 to 1.0");
   REFUSED_OPTION(config.top_p = nan_value, "top_p", "NaN");
-  REFUSED_OPTION(config.min_p = -0.5, "min_p", "-0.5");
-  REFUSED_OPTION(config.typical_p = 2, "typical_p", "2.0");
-  REFUSED_OPTION(config.epsilon_cutoff = 1, "epsilon_cutoff", "1.0");
-  REFUSED_OPTION(config.eta_cutoff = -1, "eta_cutoff", "-1.0");
+  REFUSED_OPTION((config.do_sample = 1, config.min_p = -0.5), "min_p", "-0.5");
+  REFUSED_OPTION((config.do_sample = 1, config.typical_p = 2), "typical_p", "2.0");
+  REFUSED_OPTION((config.do_sample = 1, config.epsilon_cutoff = 1), "epsilon_cutoff", "1.0");
+  REFUSED_OPTION((config.do_sample = 1, config.eta_cutoff = -1), "eta_cutoff", "-1.0");
+  REFUSED_OPTION((config.do_sample = 1, config.top_k = -2), "top_k", "is -2");
   REFUSED_OPTION(config.repetition_penalty = -1.2, "repetition_penalty", "-1.2");
   REFUSED_OPTION(config.eos_token_id.count = -5, "eos_token_id", "count of -5");
   REFUSED_OPTION((config.eos_token_id.count = 2, config.eos_token_id.data = NULL), "eos_token_id", "no data");
@@ -673,111 +605,6 @@ static void test_session_memory(void) {
   teardown();
 }
 
-/* ---- What the files say ---- */
-
-/* Options that aren't supported and values of a wrong type, in generation_config.json. What is refused costs no more
-   memory than the model and `most` bytes, whatever it asks for. */
-static void check_text(const char *json, size_t size, int32_t item, const char *message, int64_t most) {
-  static char files[2][1 << 16];
-  failing_alloc memory;
-  int64_t before;
-  static const char *const names[] = {"config.json", "model.safetensors"};
-  const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
-  hfm_memory_file list[3];
-  hfm_options options;
-  hfm_generated out;
-  for (int i = 0; i < 2; i++) {
-    char path[128];
-    FILE *f;
-    snprintf(path, sizeof path, FIXTURE("llama_causal/%s"), names[i]);
-    f = fopen(path, "rb");
-    list[i].name = names[i];
-    list[i].data = files[i];
-    list[i].size = f ? fread(files[i], 1, sizeof files[i], f) : 0;
-    if (f) fclose(f);
-  }
-  list[2].name = "generation_config.json";
-  list[2].data = json;
-  list[2].size = size;
-  memset(&options, 0, sizeof options);
-  failing_alloc_begin(&memory, -1);
-  options.allocator = memory.allocator;
-  options.task = HFM_CAUSAL_LM;
-  CHECK_INT(hfm_from_memory(list, 3, &options, &model, &error), HFM_OK);
-  session = new_session(model, 1);
-  before = memory.peak_bytes = memory.live_bytes;
-  if (item) {
-    CHECK(hfm_generate(session, &in, NULL, &out, &error) != HFM_OK);
-    CHECK_STR(hfm_error_item_name(error.item), hfm_error_item_name(item));
-    CHECK_CONTAINS(error.message, message);
-    if (!CHECK(memory.peak_bytes <= before + most))
-      printf("    %.60s: %d bytes\n", json, (int)(memory.peak_bytes - before));
-  } else {
-    CHECK_INT(hfm_generate(session, &in, NULL, &out, &error), HFM_OK);
-  }
-  teardown();
-  CHECK(failing_alloc_clean(&memory));
-}
-static void check_file(const char *json, int32_t item, const char *message) {
-  check_text(json, strlen(json), item, message, 1 << 20);
-}
-
-static int32_t at_once(void *ctx, int64_t row, const int64_t *ids, int64_t length) {
-  (void)ctx;
-  return row >= 0 && ids[0] >= 0 && length > 0;
-}
-
-static void test_files(void) {
-  check_file("{\"guidance_scale\": 1.5}", HFM_E_CONFIG_VALUE, "'generation_config.guidance_scale'");
-  check_file("{\"sequence_bias\": [[[3], 1.0]]}", HFM_E_CONFIG_VALUE, "not supported");
-  check_file("{\"guidance_scale\": 1, \"num_beam_groups\": 1, \"low_memory\": false, \"top_h\": null}", 0, "");
-  check_file("{\"top_k\": \"50\"}", HFM_E_CONFIG_TYPE, "top_k");
-  check_file("{\"temperature\": -1.0, \"do_sample\": true}", HFM_E_CONFIG_RANGE, "temperature");
-  check_file("{\"do_sample\": \"yes\"}", HFM_E_CONFIG_TYPE, "do_sample");
-  check_file("{\"eos_token_id\": [1, \"2\"]}", HFM_E_CONFIG_TYPE, "eos_token_id");
-  check_file("{\"bad_words_ids\": []}", HFM_E_CONFIG_TYPE, "bad_words_ids");
-  check_file("{\"bad_words_ids\": [3]}", 0, "");
-  check_file("{\"bad_words_ids\": [[99]]}", HFM_E_INPUT_RANGE, "bad_words_ids[0][0] is 99");
-  check_file("{\"max_length\": 5}", HFM_E_INPUT_TOO_LONG, "max_length is 5");
-  check_file("{\"early_stopping\": \"never\", \"num_beams\": 2}", 0, "");
-  check_file("{\"early_stopping\": \"soon\", \"num_beams\": 2}", HFM_E_CONFIG_TYPE, "early_stopping");
-}
-
-/* C2, X5: the files can't ask for memory by a number: what generation keeps of a prompt is bounded where they say how
-   much that is, and the call is not. */
-static void test_files_that_ask_for_much(void) {
-  static char text[1 << 22];
-  static const char head[] = "{\"suppress_tokens\": [3";
-  size_t size = sizeof head - 1;
-  check_file("{\"max_length\": 100000000}", HFM_E_CONFIG_LIMIT, "ask for texts of max_length 100000000");
-  check_file("{\"max_new_tokens\": 2147483647}", HFM_E_CONFIG_LIMIT, "max_length 2147483647");
-  check_file("{\"max_length\": 16000000, \"num_beams\": 8}", HFM_E_CONFIG_LIMIT, "num_beams 8");
-  check_file("{\"num_beams\": 100000, \"max_new_tokens\": 3}", HFM_E_CONFIG_LIMIT, "num_beams 100000");
-  check_file("{\"num_return_sequences\": 10000000, \"do_sample\": true}", HFM_E_CONFIG_LIMIT, "are too many");
-  check_file("{\"num_return_sequences\": 1000000, \"do_sample\": true}", HFM_E_CONFIG_LIMIT, "options.limits.");
-  check_file("{\"prompt_lookup_num_tokens\": 2147483647, \"eos_token_id\": [0, 1, 2]}", 0, "");
-  check_file("{\"max_length\": 100000, \"max_new_tokens\": 3}", 0, "");
-  memcpy(text, head, sizeof head - 1);
-  for (; size + 4 < sizeof text; size += 2) memcpy(text + size, ",4", 2);
-  memcpy(text + size, "]}", 2);
-  check_text(text, size + 2, HFM_E_CONFIG_LIMIT, "ids, but may have at most 1048576", 1 << 20);
-  memcpy(text + 2, "eos_token_id\":    ", 18);
-  check_text(text, size + 2, HFM_E_CONFIG_LIMIT, "ids, but may have at most 4096", 1 << 20);
-  { /* the call may */
-    const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
-    hfm_generation_config config = plain();
-    hfm_generated out;
-    setup();
-    config.num_beams = 1;
-    config.do_sample = 1;
-    config.num_return_sequences = 3000;
-    config.max_new_tokens = 2000;
-    config.stopping_criteria.is_done = at_once;
-    CHECK_INT(hfm_generate(session, &in, &config, &out, &error), HFM_OK);
-    teardown();
-  }
-}
-
 int main(void) {
   TEST(test_options);
   TEST(test_inputs);
@@ -798,7 +625,5 @@ int main(void) {
   TEST(test_no_allocation);
   TEST(test_failing_allocations);
   TEST(test_session_memory);
-  TEST(test_files);
-  TEST(test_files_that_ask_for_much);
   return check_report("test_generation");
 }

@@ -4,8 +4,8 @@
     python make_generation.py              all cases
     python make_generation.py gpt2 beams   only those whose name has one of these; cases.txt is still complete
 
-Needs the versions that make_fixtures.py pins. A case that float64 would decide otherwise stops it: what is expected
-must not hang on the last bits of a logit.
+Needs the versions that make_fixtures.py pins. A case that float64, or weights that differ by 2e-6, would decide
+otherwise stops it: what is expected must not hang on the last bits of a logit.
 """
 
 import json
@@ -160,6 +160,48 @@ case("config_old_keys", "llama_causal", BATCH,
 case("config_force_bos", "gpt2_causal", (1, 1),
      files={"config": {"force_bos_token_to_be_generated": True, "bos_token_id": 21, "max_length": 9}})
 
+# The other families: most of these tiny models say one token again and again where none is forbidden.
+OTHERS = {
+    "gemma": ({"no_repeat_ngram_size": 1},
+              {"length_penalty": 2.0, "no_repeat_ngram_size": 1, "eos_token_id": [4, 41]}),
+    "gemma2": ({"no_repeat_ngram_size": 1},
+               {"early_stopping": True, "no_repeat_ngram_size": 1, "eos_token_id": [4, 54]}),
+    "gemma3": ({"no_repeat_ngram_size": 1}, {"no_repeat_ngram_size": 2, "eos_token_id": [7, 43]}),
+    "phi": ({}, {"early_stopping": "never", "length_penalty": 2.0, "no_repeat_ngram_size": 2, "eos_token_id": [1, 44]}),
+    "phi3": ({}, {"repetition_penalty": 1.3, "eos_token_id": [24, 41]}),
+    "opt": ({}, {"length_penalty": 0.0, "eos_token_id": [20, 44]}),
+    "gpt_neox": ({"repetition_penalty": 1.3}, {"num_return_sequences": 3, "eos_token_id": [1, 9]}),
+    "gpt_neo": ({"repetition_penalty": 1.3},
+                {"bad_words_ids": [[19], [45, 45]], "no_repeat_ngram_size": 2, "eos_token_id": [41, 49]}),
+    "bloom": ({"no_repeat_ngram_size": 1},
+              {"min_new_tokens": 12, "no_repeat_ngram_size": 1, "eos_token_id": [8, 35]}),
+    "granite": ({"no_repeat_ngram_size": 1},
+                {"renormalize_logits": True, "repetition_penalty": 2.5, "eos_token_id": [10, 37]}),
+    "olmo2": ({}, {"suppress_tokens": [2, 40], "eos_token_id": [3, 50]}),
+    "smollm3": ({"no_repeat_ngram_size": 1},
+                {"begin_suppress_tokens": [28, 29, 32], "no_repeat_ngram_size": 1, "eos_token_id": [48, 57]}),
+    "falcon": ({"no_repeat_ngram_size": 1},
+               {"forced_eos_token_id": 9, "no_repeat_ngram_size": 1, "eos_token_id": [6, 56]}),
+    "mixtral": ({}, {"pad_token_id": 33, "num_return_sequences": 2, "eos_token_id": [13, 39]}),
+    "qwen3_moe": ({"no_repeat_ngram_size": 1}, {"no_repeat_ngram_size": 1, "eos_token_id": [35, 44]}),
+}
+WINDOWS = {  # these models have none
+    "phi3": {"sliding_window": 5},
+    "smollm3": {"use_sliding_window": True, "sliding_window": 5, "layer_types": None},
+    "mixtral": {"sliding_window": 5},
+    "qwen3_moe": {"use_sliding_window": True, "sliding_window": 5},
+}
+for i, (short, (greedy, beams)) in enumerate(OTHERS.items()):
+    case(f"{short}_greedy", f"{short}_causal", (4, 7), files={"config": WINDOWS[short]} if short in WINDOWS else None,
+         max_new_tokens=26, eos_token_id=None, **greedy)
+    case(f"{short}_beams", f"{short}_causal", (4, 7), callbacks=["processor"] if short == "qwen3_moe" else None,
+         num_beams=3 + i % 2, max_new_tokens=16, **beams)
+
+# From 13 ids on the long factors hold, and Phi-3 computes anew what its cache has.
+case("phi3_longrope", "phi3_causal_tied", (4, 7), max_new_tokens=26, eos_token_id=None, no_repeat_ngram_size=1,
+     files={"config": {"rope_parameters": {"rope_type": "longrope", "rope_theta": 10000.0,
+                                           "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.75, 4.0]}}})
+
 SEQ2SEQ = ("t5_two_layers", "bart_generation", "mt5_generation")
 SOURCES = (9, 4, 7)
 
@@ -238,7 +280,8 @@ def resolve(value, greedy, length):
 def load(directory, dtype, attention="eager"):
     config = transformers.AutoConfig.from_pretrained(directory)
     auto = transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
-    return auto.from_pretrained(directory, dtype=torch.float32, attn_implementation=attention).to(dtype)
+    return auto.from_pretrained(directory, dtype=torch.float32, attn_implementation=attention,
+                                experts_implementation="eager").to(dtype)
 
 
 def padded(tokenizer, texts):
@@ -285,6 +328,20 @@ def generate(loaded, inputs, callbacks, options):
         return loaded.generate(**inputs, **options)
 
 
+def generate_exactly(loaded, name, *rest):
+    """-> what float64 gives, and what it gives where the weights differ by more than float32 rounds."""
+    softmax, g = torch.nn.functional.softmax, seeded("disturb", name)
+    if not loaded._supports_sdpa:  # its softmax is in float32, which float64's smallest number is infinite in
+        torch.nn.functional.softmax = lambda x, dim, dtype=None: softmax(x, dim=dim)
+    plain = generate(loaded, *rest)
+    with torch.no_grad():
+        for p in loaded.parameters():
+            p *= 1 + 2e-6 * torch.randn(p.shape, generator=g, dtype=p.dtype)
+    disturbed = generate(loaded, *rest)
+    torch.nn.functional.softmax = softmax
+    return plain, disturbed
+
+
 def written(value):
     if value is None:
         return "none"
@@ -323,8 +380,9 @@ def write_case(name, model, lengths, files, callbacks, options):
                     f.write(text)
             line.append(("generation_config", f"{name}_generation.json"))
         out = generate(load(directory, torch.float32), inputs, callbacks, options)
-        exact = generate(load(directory, torch.float64, "sdpa"), inputs, callbacks, options)
-    assert torch.equal(out.sequences, exact.sequences), name
+        exact = load(directory, torch.float64, "sdpa" if plain._supports_sdpa else "eager")
+        others = generate_exactly(exact, name, inputs, callbacks, options)
+    assert all(torch.equal(out.sequences, other.sequences) for other in others), name
     tensors = dict(inputs, sequences=out.sequences)
     if getattr(out, "sequences_scores", None) is not None:
         tensors["sequences_scores"] = out.sequences_scores

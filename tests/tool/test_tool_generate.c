@@ -170,6 +170,10 @@ static void test_usage(void) {
   check_error("generate " LLAMA " --ids 1 --eos-token-id two", 2, "'two' is no value for --eos-token-id");
   check_error("generate " LLAMA " --ids 1 --bad-words-ids x", 2, "'x' is no value for --bad-words-ids");
   check_error("generate " LLAMA " --ids 1 --early-stopping soon", 2, "true (as soon as");
+  check_good("generate --num-beams 2 --early-stopping " LLAMA " --ids 1 --max-new-tokens 3", "\n");
+  check_good("generate " LLAMA " --ids 1 --max-new-tokens 3 --num-beams 2 --early-stopping", "\n");
+  check_good("generate " LLAMA " --ids 1 --max-new-tokens 3 --min-length 0 --min-new-tokens 0 --top-k 0 "
+             "--no-repeat-ngram-size 0 --temperature 0", "\n");
   check_error("generate " LLAMA " --ids 1 --image x.ppm", 2, "no option '--image'");
   check_error("generate " LLAMA " --ids 61", 1, "input_ids[0][0] is 61");
   check_error("generate " LLAMA " --ids 1 --do-sample --temperature 0", 1, "temperature is 0.0");

@@ -89,7 +89,8 @@ static void test_configurations(void) {
       {"config.json", "{\"model_type\": 5}", HFM_E_CONFIG_TYPE},
       {"generation_config.json", "{\"num_labels\": \"3\", \"guidance_scale\": 1.5}", HFM_E_NONE},
       {"generation_config.json", "{\"top_k\": \"50\"}", HFM_E_CONFIG_TYPE},
-      {"m/generation_config.json", "{\"temperature\": -1.0}", HFM_E_CONFIG_RANGE},
+      {"m/generation_config.json", "{\"do_sample\": true, \"temperature\": -1.0}", HFM_E_CONFIG_RANGE},
+      {"generation_config.json", "{\"temperature\": 0.0}", HFM_E_NONE}, /* counts for nothing without do_sample */
       {"generation_config.json", "{\"eos_token_id\": [1, \"2\"]}", HFM_E_CONFIG_TYPE},
       {"generation_config.json", "{\"num_return_sequences\": 2}", HFM_E_ARGUMENT_VALUE}, /* greedy search has one */
       {"generation_config.json", "{\"forced_eos_token_id\": 2, \"suppress_tokens\": [2]}", HFM_E_ARGUMENT_VALUE},

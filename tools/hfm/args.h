@@ -49,13 +49,14 @@ static const choice compute_choices[] = { { "auto", HFM_DTYPE_AUTO }, { "float32
                                           { "bfloat16", HFM_BF16 }, { NULL, 0 } };
 
 typedef enum option_kind {
-  FLAG, MINUS, TEXT, LIST, COUNT32, COUNT, OPTIONAL_COUNT, NUMBER, REAL, SEED, MILLISECONDS, TASK, DTYPE, CHOICE
+  FLAG, MINUS, TEXT, LIST, COUNT32, COUNT, OPTIONAL_COUNT, COUNT_OR_OFF, NUMBER, REAL, SEED, MILLISECONDS, TASK, DTYPE,
+  CHOICE
 } option_kind;
 enum { MOST_COUNT = 10000000 }; /* of whatever is counted: more is a slip, and sums of sizes stay inside their types */
 
 typedef struct option {
   const char *name;
-  const char *value;     /* how the help calls its value; NULL: it has none */
+  const char *value;     /* how the help calls its value; NULL: it has none; "[...]": without it the first choice */
   unsigned commands;
   option_kind kind;
   size_t field;          /* offset in arguments */
@@ -79,9 +80,9 @@ static const option options_table[] = {
     "tokens to generate at most (default: generation_config.json's, else 20)" },
   { "--max-length", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.max_length), NULL,
     "the same, with the prompt" },
-  { "--min-new-tokens", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.min_new_tokens), NULL,
+  { "--min-new-tokens", "N", FOR_GENERATE, COUNT_OR_OFF, FIELD(generation.min_new_tokens), NULL,
     "not to end before so many" },
-  { "--min-length", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.min_length), NULL,
+  { "--min-length", "N", FOR_GENERATE, COUNT_OR_OFF, FIELD(generation.min_length), NULL,
     "the same, with the prompt" },
   { "--max-time", "S", FOR_GENERATE, REAL, FIELD(generation.max_time), NULL,
     "seconds after which no further token is begun" },
@@ -97,8 +98,8 @@ static const option options_table[] = {
     "take the most likely one, whatever generation_config.json says" },
   { "--temperature", "T", FOR_GENERATE, REAL, FIELD(generation.temperature), NULL,
     "below 1 more likely tokens, above 1 more surprising ones" },
-  { "--top-k", "K", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.top_k), NULL,
-    "draw among the K likeliest, or none for all (default 50)" },
+  { "--top-k", "K", FOR_GENERATE, COUNT_OR_OFF, FIELD(generation.top_k), NULL,
+    "draw among the K likeliest, 0 for all (default 50)" },
   { "--top-p", "P", FOR_GENERATE, REAL, FIELD(generation.top_p), NULL,
     "draw among the likeliest that sum up to P" },
   { "--min-p", "P", FOR_GENERATE, REAL, FIELD(generation.min_p), NULL,
@@ -115,13 +116,13 @@ static const option options_table[] = {
     "texts for each prompt" },
   { "--length-penalty", "X", FOR_GENERATE, REAL, FIELD(generation.length_penalty), NULL,
     "beams: above 0 favours longer texts (default 1)" },
-  { "--early-stopping", "WHEN", FOR_GENERATE, CHOICE, FIELD(generation.early_stopping), early_choices,
-    "beams: true (as soon as N texts ended), false (default) or never" },
+  { "--early-stopping", "[WHEN]", FOR_GENERATE, CHOICE, FIELD(generation.early_stopping), early_choices,
+    "beams: true (as soon as N texts ended; without a value, too), false (default) or never" },
   { "--no-early-stopping", NULL, FOR_GENERATE, MINUS, FIELD(generation.early_stopping), NULL,
     "beams: the same as --early-stopping false" },
   { "--repetition-penalty", "X", FOR_GENERATE, REAL, FIELD(generation.repetition_penalty), NULL,
     "above 1 tokens that came before become less likely" },
-  { "--no-repeat-ngram-size", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.no_repeat_ngram_size), NULL,
+  { "--no-repeat-ngram-size", "N", FOR_GENERATE, COUNT_OR_OFF, FIELD(generation.no_repeat_ngram_size), NULL,
     "no N tokens in a row come twice" },
   { "--bad-words-ids", "\"ID ...\"", FOR_GENERATE, LIST, FIELD(bad_words), NULL,
     "tokens that don't come in this order; repeatable" },
@@ -141,7 +142,7 @@ static const option options_table[] = {
     "scores are log-probabilities after all of this" },
   { "--no-renormalize-logits", NULL, FOR_GENERATE, MINUS, FIELD(generation.renormalize_logits), NULL,
     "they are left as they are" },
-  { "--prompt-lookup-num-tokens", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.prompt_lookup_num_tokens), NULL,
+  { "--prompt-lookup-num-tokens", "N", FOR_GENERATE, COUNT_OR_OFF, FIELD(generation.prompt_lookup_num_tokens), NULL,
     "guess up to N tokens from the text so far: the same ids, sooner" },
   { "--max-matching-ngram-size", "N", FOR_GENERATE, OPTIONAL_COUNT, FIELD(generation.max_matching_ngram_size), NULL,
     "by its last N tokens (default 2)" },
@@ -264,6 +265,9 @@ static int set_option(arguments *args, const option *o, const char *value) {
     case OPTIONAL_COUNT: /* Python's None is -1 */
       if (strcmp(value, "none") == 0) return *(int64_t *)field = -1, 1;
       return parse_number(value, 1, (int64_t *)field) && *(int64_t *)field <= MOST_COUNT;
+    case COUNT_OR_OFF: /* 0 turns it off, too */
+      if (strcmp(value, "none") == 0 || strcmp(value, "0") == 0) return *(int64_t *)field = -1, 1;
+      return parse_number(value, 1, (int64_t *)field) && *(int64_t *)field <= MOST_COUNT;
     case REAL: { /* 0 is the library's default; who writes it means it */
       char *end;
       const double real = strtod(value, &end);
@@ -291,6 +295,11 @@ static int set_option(arguments *args, const option *o, const char *value) {
   return 0;
 }
 
+/* Is `next` meant for an option that may go without a value? What is none of its values may be the path. */
+static int has_choice(const option *o, const char *next, const arguments *args) {
+  return strncmp(next, "--", 2) != 0 && (args->path || find_choice(o->choices, next));
+}
+
 /* Reads what stands behind the command's name. 0, or the exit code after a usage error. */
 static int parse_arguments(int argc, char **argv, const char *command, unsigned bit, arguments *args) {
   for (int i = 0; i < argc; i++) {
@@ -307,7 +316,9 @@ static int parse_arguments(int argc, char **argv, const char *command, unsigned 
       return say_error(EXIT_USAGE, "'hfm %s' has no option '%.*s': see 'hfm help %s'", command, (int)length, word,
                        command);
     }
-    if (o->value) {
+    if (o->value && *o->value == '[' && !equals && !has_choice(o, i + 1 < argc ? argv[i + 1] : "--", args)) {
+      value = o->choices[0].name;
+    } else if (o->value) {
       if (!equals && i + 1 == argc) return say_error(EXIT_USAGE, "%s needs a value: %s %s", o->name, o->name, o->value);
       value = equals ? equals + 1 : argv[++i];
     } else if (equals) {
