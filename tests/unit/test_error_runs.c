@@ -290,8 +290,8 @@ static void option_rows(void) {
   GENERATE(config.max_new_tokens = -5);
   GENERATE(config.max_length = 2);
   GENERATE(config.max_length = INT32_MAX);
-  GENERATE(config.temperature = -1);
-  GENERATE(config.temperature = NAN);
+  GENERATE(config.do_sample = 1, config.temperature = -1);
+  GENERATE(config.do_sample = 1, config.temperature = NAN);
   GENERATE(config.do_sample = 7);
   GENERATE(config.early_stopping = 7);
   GENERATE(config.suppress_tokens = tokens(ids, INT32_MAX));
