@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2df57c7817a9c1d4" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "c7b31e6595af5cb7" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -3911,7 +3911,11 @@ HFM__PRIVATE int hfm__json_escape(hfm__json_reader *r) {
     return 1;
   }
   code = left < 6 ? -1 : hfm__hex4(r->text + at + 2);
-  if (code < 0) return hfm__json_fail(r, HFM_E_JSON_SYNTAX, HFM__MIN(at + 2, r->size), "four hexadecimal digits");
+  if (code < 0) {
+    size_t wrong = at + 2;
+    while (wrong < r->size && hfm__hex_digit(r->text[wrong]) >= 0) wrong++;
+    return hfm__json_fail(r, HFM_E_JSON_SYNTAX, wrong, "four hexadecimal digits");
+  }
   r->pos = at + 6;
   if (code < 0xd800 || code > 0xdfff) return 1;
   if (code < 0xdc00 && left >= 12 && r->text[at + 6] == '\\' && r->text[at + 7] == 'u') {
@@ -5257,7 +5261,8 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
     return hfm__zip_bad(zip, name, at, error, "must be on disk 0, found %u", (uint64_t)hfm__le16(record + 34));
   if (hfm__le16(record + 8) & HFM__ZIP_REFUSED_FLAGS)
     return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 8,
-                     "byte %u: zip entry %q is encrypted or patched", at + 8, name);
+                     "byte %u: zip entry %q is encrypted or patched (flags %u)", at + 8, name,
+                     (uint64_t)hfm__le16(record + 8));
   if (hfm__le16(record + 10) != 0 || packed != entry->size)
     return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 10,
                      "byte %u: zip entry %q is compressed; torch.save stores entries as they are: save the file again",
@@ -6658,7 +6663,8 @@ HFM__PRIVATE hfm_result hfm__torch_run_entry(hfm__torch *t, const hfm__zip_entry
   result = hfm__pickle_run(&t->pickle, &root);
   if (result == HFM_OK && t->pickle.pos != t->pickle.size)
     result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, entry->name, entry->offset + t->pickle.pos,
-                       "byte %u: bytes follow the pickle's STOP", entry->offset + t->pickle.pos);
+                       "byte %u: %u bytes follow the pickle's STOP", entry->offset + t->pickle.pos,
+                       (uint64_t)(t->pickle.size - t->pickle.pos));
   if (result == HFM_OK) result = hfm__torch_result(t, root);
   hfm__pickle_end(&t->pickle);
   hfm__free(&t->file->ctx->mem, owned, entry->size);
@@ -8686,7 +8692,8 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
                                              char **dir, hfm_error *error) {
   const char *revision = options && options->revision && *options->revision ? options->revision : "main";
   const char *problem = hfm__unsafe_name(revision, strlen(revision));
-  char path[HFM__PATH_MAX], pinned[192]; /* pinned: the option, for the advice */
+  char path[HFM__PATH_MAX], pinned[192], found[224]; /* pinned: the option, for the advice */
+  hfm__text shown = hfm__text_to(found, sizeof found);
   hfm__text t = hfm__text_to(pinned, sizeof pinned);
   size_t repo_length, length, size = 0;
   char commit[41], *text = NULL;
@@ -8704,7 +8711,9 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
   }
   repo_length = t.length;
   if (t.length + HFM__REVISION_MAX + 64 >= sizeof path)
-    return hfm__fail(error, HFM_E_FILE_NAME, NULL, "cache_dir", 0, "the path of the hub cache is too long");
+    return hfm__fail(error, HFM_E_FILE_NAME, NULL, "cache_dir", 0,
+                     "the path of the hub cache has %u bytes, but may have at most %u", (uint64_t)t.length,
+                     (uint64_t)(sizeof path - HFM__REVISION_MAX - 65));
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REPO_NOT_CACHED, path, repo, 0,
                      "%q is neither a directory nor a repository in the hub cache; run: hf download %s%s", repo,
@@ -8723,10 +8732,12 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     length = size;
     while (length && (text[length - 1] == '\n' || text[length - 1] == '\r')) length--;
     if (hfm__is_commit(text, length)) memcpy(commit, text, 40);
+    hfm__text_quoted(&shown, text, HFM__MIN(length, (size_t)48));
     hfm__free(&ctx->mem, text, (uint64_t)size + 1);
     if (!commit[0])
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "must hold a commit (40 hexadecimal digits); run: hf download %s%s", repo, pinned);
+                       "must hold a commit (40 hexadecimal digits), found %s; run: hf download %s%s", found, repo,
+                       pinned);
   }
   t = hfm__text_to(path + repo_length, sizeof path - repo_length);
   hfm__text_format(&t, "/snapshots/%s", commit);
@@ -24571,10 +24582,11 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
   shape[0] = count;
   shape[1] = size;
   if (padding_idx != HFM__NO_PADDING) {
+    const int64_t id = padding_idx;
     if (padding_idx < 0) padding_idx += count;
     if (hfm__ok(b) && (padding_idx < 0 || padding_idx >= count))
       b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
-                            "'pad_token_id' must name one of the %i rows of %q", count, name);
+                            "'pad_token_id' must name one of the %i rows of %q, found %i", count, name, id);
   }
   module = hfm__weighted(b, name, "Embedding", HFM__MODULE_EMBEDDING, 2, shape, HFM__INIT_NORMAL, 0);
   hfm__describe(b, module,
@@ -25811,27 +25823,29 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
   return 1.0f / (float)hfm__exact_pow(base, (double)exponent);
 }
 
+/* A parameter is not what it must be. */
+HFM__PRIVATE void hfm__rope_wrong(hfm__builder *b, int32_t item, const char *key, const char *expected) {
+  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  hfm__json_found(member.doc, member.node, &t);
+  b->result = hfm__fail(b->error, item, b->config->file, key, 0, "rope parameter %q must be %s, found %s", key,
+                        expected, found);
+}
+
 /* A number among the parameters, `fallback` where there is none or null; another type is an error. */
 HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
   const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
   double value = fallback;
   if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
       hfm__ok(b))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must be a finite number", key);
+    hfm__rope_wrong(b, HFM_E_CONFIG_TYPE, key, "a finite number");
   return hfm__ok(b) ? value : fallback;
 }
 
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
-  if (hfm__ok(b) && !(value > 0)) {
-    const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
-    char found[HFM__JSON_SHOWN];
-    hfm__text t = hfm__text_to(found, sizeof found);
-    hfm__json_found(member.doc, member.node, &t);
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must be a number greater than 0, found %s", key, found);
-  }
+  if (hfm__ok(b) && !(value > 0)) hfm__rope_wrong(b, HFM_E_CONFIG_RANGE, key, "a number greater than 0");
   return hfm__ok(b) ? value : 1;
 }
 
@@ -25842,8 +25856,8 @@ HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   if (b->rope_layer || hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
-                          (int)INT32_MAX);
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d, found %g",
+                          key, (int)INT32_MAX, value);
   return hfm__ok(b) ? value : 1;
 }
 
@@ -25937,7 +25951,8 @@ HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *ro
   }
   if (hfm__ok(b) && (i != half || node))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must list %i numbers greater than 0", key, half);
+                          "rope parameter %q must list %i numbers greater than 0, found %s", key, half,
+                          i == half ? "more" : node ? "something else among them" : "fewer");
   return frequency;
 }
 
@@ -25987,8 +26002,7 @@ HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
     const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, keys[i]);
     if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
-      b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
-                            "rope parameter %q must be a string", keys[i]);
+      hfm__rope_wrong(b, HFM_E_CONFIG_TYPE, keys[i], "a string");
   }
   return hfm__config_rope_type(b->config, b->rope_layer);
 }
@@ -26247,7 +26261,7 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
   const int32_t by = hfm__given(b, b->side->ids) ? b->side->ids : b->side->embeds;
   if (pad == HFM__NO_PADDING)
     hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
-                 "1: config.json has no pad_token_id, which a larger batch needs");
+                 "config.json has no pad_token_id, which a larger batch needs");
   if (hfm__given(b, b->side->ids) && pad != HFM__NO_PADDING)
     return hfm__last_token(b, x, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"), pad, 0);
   return hfm__last_token(
@@ -31404,7 +31418,7 @@ HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
                      "the files lack %q and others: newly initialised weights would take more than %u bytes "
-                     "(limits.max_new_bytes)",
+                     "(options.limits.max_new_bytes)",
                      name, l->model->ctx.limits.max_new_bytes);
   result = hfm__weight_allocate(l, weight, name);
   if (result == HFM_OK)
@@ -32972,15 +32986,19 @@ HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error
   if (!options) return HFM_OK;
   if (options->dtype && !hfm__is_native(options->dtype))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0,
-                     "options.dtype must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto");
+                     "options.dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto",
+                     (int)options->dtype);
   if (options->attn_implementation < HFM_ATTN_DEFAULT || options->attn_implementation > HFM_ATTN_FLASH_ATTENTION_2)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
-                     "options.attn_implementation must be an HFM_ATTN_ value");
+                     "options.attn_implementation is %d, but must be an HFM_ATTN_ value",
+                     (int)options->attn_implementation);
   if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0, "options.packing must be an HFM_PACK_ value");
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0,
+                     "options.packing is %d, but must be an HFM_PACK_ value", (int)options->packing);
   if (options->compute_dtype && options->compute_dtype != HFM_F32 && options->compute_dtype != HFM_BF16)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
-                     "options.compute_dtype must be HFM_F32 or HFM_BF16, or 0 for HFM_F32");
+                     "options.compute_dtype is %d, but must be HFM_F32 or HFM_BF16, or 0 for HFM_F32",
+                     (int)options->compute_dtype);
   if (options->strict && options->compute_dtype == HFM_BF16)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
                      "options.strict computes in double: it can't be combined with compute_dtype bfloat16");
@@ -34326,8 +34344,7 @@ HFM__PRIVATE double hfm__generation_number(hfm__generation_reader *r, const char
     return said;
   }
   if ((hfm__double_bits(said) & (UINT64_MAX >> 1)) != 0)
-    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s is NaN, but must be from %g to %g", key,
-                          low, high);
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s is NaN, but must be a number", key);
   value = hfm__generation_value(r->config, key, path);
   if (r->result == HFM_OK && hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
     r->result = hfm__config_need_float(r->config, path, low, high, &found, r->error);

@@ -123,7 +123,7 @@ HFM__PRIVATE hfm__val hfm__last_real_token(hfm__builder *b, hfm__val x, int64_t 
   const int32_t by = hfm__given(b, b->side->ids) ? b->side->ids : b->side->embeds;
   if (pad == HFM__NO_PADDING)
     hfm__require(b, hfm__symbol(b, HFM__SYM_BATCH), 1, by,
-                 "1: config.json has no pad_token_id, which a larger batch needs");
+                 "config.json has no pad_token_id, which a larger batch needs");
   if (hfm__given(b, b->side->ids) && pad != HFM__NO_PADDING)
     return hfm__last_token(b, x, hfm__input_ids(b, b->side->ids, vocab_size, "vocab_size"), pad, 0);
   return hfm__last_token(

@@ -244,7 +244,11 @@ HFM__PRIVATE int hfm__json_escape(hfm__json_reader *r) {
     return 1;
   }
   code = left < 6 ? -1 : hfm__hex4(r->text + at + 2);
-  if (code < 0) return hfm__json_fail(r, HFM_E_JSON_SYNTAX, HFM__MIN(at + 2, r->size), "four hexadecimal digits");
+  if (code < 0) {
+    size_t wrong = at + 2;
+    while (wrong < r->size && hfm__hex_digit(r->text[wrong]) >= 0) wrong++;
+    return hfm__json_fail(r, HFM_E_JSON_SYNTAX, wrong, "four hexadecimal digits");
+  }
   r->pos = at + 6;
   if (code < 0xd800 || code > 0xdfff) return 1;
   if (code < 0xdc00 && left >= 12 && r->text[at + 6] == '\\' && r->text[at + 7] == 'u') {

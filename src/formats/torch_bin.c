@@ -402,7 +402,8 @@ HFM__PRIVATE hfm_result hfm__torch_run_entry(hfm__torch *t, const hfm__zip_entry
   result = hfm__pickle_run(&t->pickle, &root);
   if (result == HFM_OK && t->pickle.pos != t->pickle.size)
     result = hfm__fail(t->error, HFM_E_PICKLE_RESULT, t->file->name, entry->name, entry->offset + t->pickle.pos,
-                       "byte %u: bytes follow the pickle's STOP", entry->offset + t->pickle.pos);
+                       "byte %u: %u bytes follow the pickle's STOP", entry->offset + t->pickle.pos,
+                       (uint64_t)(t->pickle.size - t->pickle.pos));
   if (result == HFM_OK) result = hfm__torch_result(t, root);
   hfm__pickle_end(&t->pickle);
   hfm__free(&t->file->ctx->mem, owned, entry->size);

@@ -204,7 +204,8 @@ HFM__PRIVATE hfm_result hfm__zip_central(hfm__zip *zip, const uint8_t *record, u
     return hfm__zip_bad(zip, name, at, error, "must be on disk 0, found %u", (uint64_t)hfm__le16(record + 34));
   if (hfm__le16(record + 8) & HFM__ZIP_REFUSED_FLAGS)
     return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 8,
-                     "byte %u: zip entry %q is encrypted or patched", at + 8, name);
+                     "byte %u: zip entry %q is encrypted or patched (flags %u)", at + 8, name,
+                     (uint64_t)hfm__le16(record + 8));
   if (hfm__le16(record + 10) != 0 || packed != entry->size)
     return hfm__fail(error, HFM_E_ZIP_UNSUPPORTED, zip->file->name, name, at + 10,
                      "byte %u: zip entry %q is compressed; torch.save stores entries as they are: save the file again",

@@ -288,10 +288,11 @@ HFM__PRIVATE hfm__mod hfm__embedding(hfm__builder *b, const char *name, int64_t 
   shape[0] = count;
   shape[1] = size;
   if (padding_idx != HFM__NO_PADDING) {
+    const int64_t id = padding_idx;
     if (padding_idx < 0) padding_idx += count;
     if (hfm__ok(b) && (padding_idx < 0 || padding_idx >= count))
       b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "pad_token_id", 0,
-                            "'pad_token_id' must name one of the %i rows of %q", count, name);
+                            "'pad_token_id' must name one of the %i rows of %q, found %i", count, name, id);
   }
   module = hfm__weighted(b, name, "Embedding", HFM__MODULE_EMBEDDING, 2, shape, HFM__INIT_NORMAL, 0);
   hfm__describe(b, module,

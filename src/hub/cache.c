@@ -95,7 +95,8 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
                                              char **dir, hfm_error *error) {
   const char *revision = options && options->revision && *options->revision ? options->revision : "main";
   const char *problem = hfm__unsafe_name(revision, strlen(revision));
-  char path[HFM__PATH_MAX], pinned[192]; /* pinned: the option, for the advice */
+  char path[HFM__PATH_MAX], pinned[192], found[224]; /* pinned: the option, for the advice */
+  hfm__text shown = hfm__text_to(found, sizeof found);
   hfm__text t = hfm__text_to(pinned, sizeof pinned);
   size_t repo_length, length, size = 0;
   char commit[41], *text = NULL;
@@ -113,7 +114,9 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
   }
   repo_length = t.length;
   if (t.length + HFM__REVISION_MAX + 64 >= sizeof path)
-    return hfm__fail(error, HFM_E_FILE_NAME, NULL, "cache_dir", 0, "the path of the hub cache is too long");
+    return hfm__fail(error, HFM_E_FILE_NAME, NULL, "cache_dir", 0,
+                     "the path of the hub cache has %u bytes, but may have at most %u", (uint64_t)t.length,
+                     (uint64_t)(sizeof path - HFM__REVISION_MAX - 65));
   if (!hfm__system_exists(path, 0))
     return hfm__fail(error, HFM_E_REPO_NOT_CACHED, path, repo, 0,
                      "%q is neither a directory nor a repository in the hub cache; run: hf download %s%s", repo,
@@ -132,10 +135,12 @@ HFM__PRIVATE hfm_result hfm__cached_snapshot(const hfm__context *ctx, const char
     length = size;
     while (length && (text[length - 1] == '\n' || text[length - 1] == '\r')) length--;
     if (hfm__is_commit(text, length)) memcpy(commit, text, 40);
+    hfm__text_quoted(&shown, text, HFM__MIN(length, (size_t)48));
     hfm__free(&ctx->mem, text, (uint64_t)size + 1);
     if (!commit[0])
       return hfm__fail(error, HFM_E_REVISION_NOT_CACHED, path, revision, 0,
-                       "must hold a commit (40 hexadecimal digits); run: hf download %s%s", repo, pinned);
+                       "must hold a commit (40 hexadecimal digits), found %s; run: hf download %s%s", found, repo,
+                       pinned);
   }
   t = hfm__text_to(path + repo_length, sizeof path - repo_length);
   hfm__text_format(&t, "/snapshots/%s", commit);

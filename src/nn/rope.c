@@ -31,27 +31,29 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
   return 1.0f / (float)hfm__exact_pow(base, (double)exponent);
 }
 
+/* A parameter is not what it must be. */
+HFM__PRIVATE void hfm__rope_wrong(hfm__builder *b, int32_t item, const char *key, const char *expected) {
+  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
+  char found[HFM__JSON_SHOWN];
+  hfm__text t = hfm__text_to(found, sizeof found);
+  hfm__json_found(member.doc, member.node, &t);
+  b->result = hfm__fail(b->error, item, b->config->file, key, 0, "rope parameter %q must be %s, found %s", key,
+                        expected, found);
+}
+
 /* A number among the parameters, `fallback` where there is none or null; another type is an error. */
 HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
   const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
   double value = fallback;
   if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
       hfm__ok(b))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must be a finite number", key);
+    hfm__rope_wrong(b, HFM_E_CONFIG_TYPE, key, "a finite number");
   return hfm__ok(b) ? value : fallback;
 }
 
 HFM__PRIVATE double hfm__rope_needed(hfm__builder *b, const char *key) {
   const double value = hfm__rope_number(b, key, -1);
-  if (hfm__ok(b) && !(value > 0)) {
-    const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
-    char found[HFM__JSON_SHOWN];
-    hfm__text t = hfm__text_to(found, sizeof found);
-    hfm__json_found(member.doc, member.node, &t);
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must be a number greater than 0, found %s", key, found);
-  }
+  if (hfm__ok(b) && !(value > 0)) hfm__rope_wrong(b, HFM_E_CONFIG_RANGE, key, "a number greater than 0");
   return hfm__ok(b) ? value : 1;
 }
 
@@ -62,8 +64,8 @@ HFM__PRIVATE double hfm__rope_original(hfm__builder *b, int64_t max_positions) {
   if (b->rope_layer || hfm__is_null(b, key)) value = hfm__rope_number(b, key, (double)max_positions);
   else if (hfm__ok(b)) b->result = hfm__config_need_float(b->config, key, 1, INT32_MAX, &value, b->error);
   if (hfm__ok(b) && !(value >= 1 && value <= INT32_MAX))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d", key,
-                          (int)INT32_MAX);
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0, "%q must be from 1 to %d, found %g",
+                          key, (int)INT32_MAX, value);
   return hfm__ok(b) ? value : 1;
 }
 
@@ -157,7 +159,8 @@ HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *ro
   }
   if (hfm__ok(b) && (i != half || node))
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q must list %i numbers greater than 0", key, half);
+                          "rope parameter %q must list %i numbers greater than 0, found %s", key, half,
+                          i == half ? "more" : node ? "something else among them" : "fewer");
   return frequency;
 }
 
@@ -207,8 +210,7 @@ HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
   for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
     const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, keys[i]);
     if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
-      b->result = hfm__fail(b->error, HFM_E_CONFIG_TYPE, b->config->file, keys[i], 0,
-                            "rope parameter %q must be a string", keys[i]);
+      hfm__rope_wrong(b, HFM_E_CONFIG_TYPE, keys[i], "a string");
   }
   return hfm__config_rope_type(b->config, b->rope_layer);
 }

@@ -150,8 +150,7 @@ HFM__PRIVATE double hfm__generation_number(hfm__generation_reader *r, const char
     return said;
   }
   if ((hfm__double_bits(said) & (UINT64_MAX >> 1)) != 0)
-    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s is NaN, but must be from %g to %g", key,
-                          low, high);
+    r->result = hfm__fail(r->error, HFM_E_ARGUMENT_VALUE, NULL, key, 0, "%s is NaN, but must be a number", key);
   value = hfm__generation_value(r->config, key, path);
   if (r->result == HFM_OK && hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
     r->result = hfm__config_need_float(r->config, path, low, high, &found, r->error);

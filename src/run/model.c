@@ -153,15 +153,19 @@ HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error
   if (!options) return HFM_OK;
   if (options->dtype && !hfm__is_native(options->dtype))
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0,
-                     "options.dtype must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto");
+                     "options.dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto",
+                     (int)options->dtype);
   if (options->attn_implementation < HFM_ATTN_DEFAULT || options->attn_implementation > HFM_ATTN_FLASH_ATTENTION_2)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
-                     "options.attn_implementation must be an HFM_ATTN_ value");
+                     "options.attn_implementation is %d, but must be an HFM_ATTN_ value",
+                     (int)options->attn_implementation);
   if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0, "options.packing must be an HFM_PACK_ value");
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0,
+                     "options.packing is %d, but must be an HFM_PACK_ value", (int)options->packing);
   if (options->compute_dtype && options->compute_dtype != HFM_F32 && options->compute_dtype != HFM_BF16)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
-                     "options.compute_dtype must be HFM_F32 or HFM_BF16, or 0 for HFM_F32");
+                     "options.compute_dtype is %d, but must be HFM_F32 or HFM_BF16, or 0 for HFM_F32",
+                     (int)options->compute_dtype);
   if (options->strict && options->compute_dtype == HFM_BF16)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
                      "options.strict computes in double: it can't be combined with compute_dtype bfloat16");

@@ -412,7 +412,7 @@ HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
                      "the files lack %q and others: newly initialised weights would take more than %u bytes "
-                     "(limits.max_new_bytes)",
+                     "(options.limits.max_new_bytes)",
                      name, l->model->ctx.limits.max_new_bytes);
   result = hfm__weight_allocate(l, weight, name);
   if (result == HFM_OK)

@@ -3,8 +3,8 @@
 limit=
 if have timeout; then limit="timeout 60"; fi
 
-# The program, hfm, gives 0 for good files; 1 and one line that names the file for bad ones; without a signal, a hang, or
-# more than MEMORY KiB of address space ("": any).
+# The program, hfm, gives 0 for good files; 1 and one line that names the file for bad ones; without a signal, a hang,
+# or more than MEMORY KiB of address space ("": any).
 judge_files() { # WHAT MEMORY PROGRAM...
   what=$1 most=$2
   shift 2

@@ -154,7 +154,9 @@ def json_files():
     table("generation_config.json", bytes, [
         ("J7", "infinity-of-python", "good", b'{"a": [0.0, Infinity]}'), ("J7", "nan-misspelt", "bad", b'{"a": nan}'),
         ("C", "generation-config-is-a-list", "bad", b"[]"),
-        ("C3", "temperature-below-0", "bad", b'{"temperature": -1.0}'), ("C3", "top-p-of-2", "bad", b'{"top_p": 2}'),
+        ("C3", "temperature-below-0", "bad", b'{"do_sample": true, "temperature": -1.0}'),
+        ("C3", "top-p-of-2", "bad", b'{"do_sample": true, "top_p": 2}'),
+        ("C3", "temperature-0-of-greedy-search", "good", b'{"temperature": 0.0}'),
         ("C", "top-k-as-text", "bad", b'{"top_k": "50"}'), ("C4", "guidance", "good", b'{"guidance_scale": 1.5}'),
         ("C", "what-whisper-has", "good", b'{"suppress_tokens": [1, 2], "begin_suppress_tokens": [220, 50256], '
                                           b'"max_length": 448, "is_multilingual": true}'),

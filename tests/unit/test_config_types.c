@@ -161,7 +161,7 @@ static void test_numbers(void) {
       {DIR("llama_base"), "rms_norm_eps", "NaN", HFM_E_CONFIG_TYPE, "found 'NaN'"},
       {DIR("llama_base"), "rms_norm_eps", "{\"__float__\": \"NaN\"}", HFM_E_CONFIG_TYPE, "found an object"},
       {DIR("llama_base"), "rope_parameters", "{\"rope_theta\": 0}", HFM_E_CONFIG_RANGE, "greater than 0"},
-      {DIR("llama_base"), "rope_parameters", "{\"rope_theta\": Infinity}", HFM_E_CONFIG_RANGE, NULL},
+      {DIR("llama_base"), "rope_parameters", "{\"rope_theta\": Infinity}", HFM_E_CONFIG_TYPE, NULL},
       {DIR("llama_base"), "rope_parameters", "\"linear\"", HFM_E_CONFIG_TYPE, "'rope_parameters' must be an object"},
       {DIR("llama_base"), "rope_scaling", "\"linear\"", HFM_E_CONFIG_TYPE, "an object such as {\"rope_type\": "},
       {DIR("llama_base"), "rope_scaling", "5", HFM_E_CONFIG_TYPE, "found '5'"},

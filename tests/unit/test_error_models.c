@@ -64,6 +64,8 @@ static const change changed[] = {
     {"llama_base", {"rope_parameters", "{\"rope_type\": \"yarn\", \"factor\": -1}"}},
     {"llama_base", {"rope_parameters", "{\"rope_type\": \"yarn\", \"original_max_position_embeddings\": 0}"}},
     {"llama_base", {"rope_parameters", "{\"rope_type\": \"longrope\", \"short_factor\": [1]}"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"longrope\", \"short_factor\": [1, \"x\", 1]}"}},
+    {"llama_base", {"rope_parameters", "{\"rope_type\": \"longrope\", \"short_factor\": [1, 1, 1, 1]}"}},
     {"llama_base", {"rope_parameters", "{\"rope_type\": \"linear\", \"partial_rotary_factor\": 2}"}},
     {"llama_base", {"rope_parameters", "{\"rope_type\": \"linear\", \"partial_rotary_factor\": 0.5}"}},
     {"llama_base", {"rope_parameters", "\"linear\""}},
