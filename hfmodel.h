@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c7b31e6595af5cb7" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "bae2efc5b1d2c22c" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -35560,7 +35560,8 @@ typedef struct hfm__steps {
 
 /* Tokens of the step that feeds a text of at most `most_length` anew; 0: there is none. */
 HFM__PRIVATE int64_t hfm__steps_anew(const hfm__steps *d, int64_t most_length) {
-  return d->anew && d->anew < most_length - 1 ? HFM__MIN(d->anew + d->most_fed, most_length - 1) : 0;
+  const int is_crossed = d->prompt->length <= d->anew && d->anew < most_length - 1;
+  return is_crossed ? HFM__MIN(d->anew + d->most_fed, most_length - 1) : 0;
 }
 
 HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {

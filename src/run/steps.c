@@ -24,7 +24,8 @@ typedef struct hfm__steps {
 
 /* Tokens of the step that feeds a text of at most `most_length` anew; 0: there is none. */
 HFM__PRIVATE int64_t hfm__steps_anew(const hfm__steps *d, int64_t most_length) {
-  return d->anew && d->anew < most_length - 1 ? HFM__MIN(d->anew + d->most_fed, most_length - 1) : 0;
+  const int is_crossed = d->prompt->length <= d->anew && d->anew < most_length - 1;
+  return is_crossed ? HFM__MIN(d->anew + d->most_fed, most_length - 1) : 0;
 }
 
 HFM__PRIVATE hfm_result hfm__steps_room(hfm__steps *d, hfm__arena *arena, int64_t most_length, hfm_error *error) {
