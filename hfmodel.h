@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "bae2efc5b1d2c22c" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "261ede8084ae841f" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -96,7 +96,8 @@ OPTIONS (hfm_options; all zero is the default)
   config                   a config of yours instead of the directory's
   allocator, io, log, progress, limits       your services; see below
 
-  hfm_session_options: threads (the machine's processors), spin, jobs (your own thread pool), progress.
+  hfm_session_options: threads (the machine's processors), spin, jobs (your own thread pool), progress, cache_dtype
+  (HFM_F32: what keys and values are kept in).
 
 
 BUILD MACROS (define them before the implementation, and the same ones everywhere)
@@ -143,7 +144,8 @@ MEMORY AND OWNERSHIP
     again. With HFM_PACK_LAZY products that are repeated make a packed copy of a weight, at most
     options.pack_limit_bytes; HFM_PACK_NEVER never does.
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
-    planning and allocation at once: afterwards forwards within these bounds allocate nothing.
+    planning and allocation at once: afterwards forwards within these bounds, of the inputs and outputs that it was
+    told of (none: ids or pixels, with a mask), allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
   - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
     with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The
@@ -577,8 +579,10 @@ HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm
 HFMODEL_API void hfm_config_free(hfm_config *config);
 
 /* Typed access. `key` may be a dotted path ("vision_config.hidden_size", "image_mean.0") and may use either name where
-   Transformers has an alias (attribute_map: "hidden_size" is "n_embd" for gpt2). Where the file says nothing, the
-   model type's own default counts; where that is absent too, or the value has another type, `fallback` is returned.
+   Transformers has an alias (attribute_map: "hidden_size" is "n_embd" for gpt2; "dtype" is "torch_dtype"). Where the
+   file says nothing, the default counts that the model type's own configuration class has for what models read; where
+   that is absent too, or the value has another type, `fallback` is returned. "generation_config.x" is x in
+   generation_config.json, which can't be set: hfm_generation_config.
    Strings live until the config is changed or freed. Not thread-safe while somebody sets. */
 HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback);
 HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *key, double fallback);
@@ -8089,6 +8093,7 @@ HFM__PRIVATE uint32_t hfm__config_key(const hfm__json *doc, uint32_t object, con
   }
   key = hfm__json_find_key(doc, object, name, size);
   if (!key && size == 5 && memcmp(name, "dtype", 5) == 0) key = hfm__json_find_key(doc, object, "torch_dtype", 11);
+  if (!key && size == 11 && memcmp(name, "torch_dtype", 11) == 0) key = hfm__json_find_key(doc, object, "dtype", 5);
   return key;
 }
 
@@ -8231,7 +8236,8 @@ HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const ch
 HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key) {
   hfm__config_value value;
   if (!config || !key) return 0;
-  value = hfm__config_walk(&config->document, config, key);
+  value = hfm__starts_with(key, HFM__GENERATION_KEY) ? hfm__config_find(config, key)
+                                                     : hfm__config_walk(&config->document, config, key);
   return hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL;
 }
 
@@ -8412,6 +8418,9 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   *result = HFM_OK;
   if (!hfm__config_is_path(key))
     return hfm__config_no_place(config, key, "a key has 1 to 64 parts, none of them empty", result, error);
+  if (hfm__starts_with(key, HFM__GENERATION_KEY))
+    return hfm__config_no_place(config, key, "generation_config.json is only read: say it in hfm_generation_config",
+                                result, error);
   for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;
@@ -26961,7 +26970,8 @@ HFM__PRIVATE void *hfm__distilbert_question_init(hfm__builder *b) {
   hfm__distilbert *self = hfm__distilbert_new(b);
   if (!self) return NULL;
   if (hfm__labels(b) != 2)
-    hfm__refuse(b, "num_labels", "not 2", "DistilBertForQuestionAnswering has a start and an end");
+    hfm__refuse(b, "num_labels", hfm__own_text(b, "%i", hfm__labels(b)),
+                "DistilBertForQuestionAnswering has 2, a start and an end");
   hfm__distilbert_attach_base(b, self);
   self->classifier = hfm__linear(b, "qa_outputs", self->dim, 2, 1);
   self->head_dropout = hfm__dropout(b, "dropout", hfm__probability(b, "qa_dropout"));

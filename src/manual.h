@@ -90,7 +90,8 @@ OPTIONS (hfm_options; all zero is the default)
   config                   a config of yours instead of the directory's
   allocator, io, log, progress, limits       your services; see below
 
-  hfm_session_options: threads (the machine's processors), spin, jobs (your own thread pool), progress.
+  hfm_session_options: threads (the machine's processors), spin, jobs (your own thread pool), progress, cache_dtype
+  (HFM_F32: what keys and values are kept in).
 
 
 BUILD MACROS (define them before the implementation, and the same ones everywhere)
@@ -137,7 +138,8 @@ MEMORY AND OWNERSHIP
     again. With HFM_PACK_LAZY products that are repeated make a packed copy of a weight, at most
     options.pack_limit_bytes; HFM_PACK_NEVER never does.
   - hfm_estimate_memory says what a model needs from its config.json alone. hfm_session_reserve(batch, length) does all
-    planning and allocation at once: afterwards forwards within these bounds allocate nothing.
+    planning and allocation at once: afterwards forwards within these bounds, of the inputs and outputs that it was
+    told of (none: ids or pixels, with a mask), allocate nothing.
   - options.allocator sees every allocation; sizes are handed back to it. With HFMODEL_NO_STDLIB there is no other.
   - With inputs.use_cache a decoder's keys and values stay in the session, and the next call gives only what is new, as
     with past_key_values. hfm_session_reserve with such inputs plans for the whole text: then no token allocates. The

@@ -200,6 +200,7 @@ HFM__PRIVATE uint32_t hfm__config_key(const hfm__json *doc, uint32_t object, con
   }
   key = hfm__json_find_key(doc, object, name, size);
   if (!key && size == 5 && memcmp(name, "dtype", 5) == 0) key = hfm__json_find_key(doc, object, "torch_dtype", 11);
+  if (!key && size == 11 && memcmp(name, "torch_dtype", 11) == 0) key = hfm__json_find_key(doc, object, "dtype", 5);
   return key;
 }
 
@@ -342,7 +343,8 @@ HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const ch
 HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key) {
   hfm__config_value value;
   if (!config || !key) return 0;
-  value = hfm__config_walk(&config->document, config, key);
+  value = hfm__starts_with(key, HFM__GENERATION_KEY) ? hfm__config_find(config, key)
+                                                     : hfm__config_walk(&config->document, config, key);
   return hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL;
 }
 
@@ -523,6 +525,9 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   *result = HFM_OK;
   if (!hfm__config_is_path(key))
     return hfm__config_no_place(config, key, "a key has 1 to 64 parts, none of them empty", result, error);
+  if (hfm__starts_with(key, HFM__GENERATION_KEY))
+    return hfm__config_no_place(config, key, "generation_config.json is only read: say it in hfm_generation_config",
+                                result, error);
   for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;

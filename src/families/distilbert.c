@@ -153,7 +153,8 @@ HFM__PRIVATE void *hfm__distilbert_question_init(hfm__builder *b) {
   hfm__distilbert *self = hfm__distilbert_new(b);
   if (!self) return NULL;
   if (hfm__labels(b) != 2)
-    hfm__refuse(b, "num_labels", "not 2", "DistilBertForQuestionAnswering has a start and an end");
+    hfm__refuse(b, "num_labels", hfm__own_text(b, "%i", hfm__labels(b)),
+                "DistilBertForQuestionAnswering has 2, a start and an end");
   hfm__distilbert_attach_base(b, self);
   self->classifier = hfm__linear(b, "qa_outputs", self->dim, 2, 1);
   self->head_dropout = hfm__dropout(b, "dropout", hfm__probability(b, "qa_dropout"));

@@ -103,6 +103,25 @@ static void test_dtype(void) {
   if (!c) return;
   CHECK_STR(hfm_config_get_string(c, "dtype", ""), "bfloat16");
   hfm_config_free(c);
+  c = config_of("{\"dtype\": \"float16\"}");
+  if (!c) return;
+  CHECK_STR(hfm_config_get_string(c, "torch_dtype", ""), "float16");
+  CHECK_INT(hfm_config_set_string(c, "torch_dtype", "float32", &error), HFM_OK);
+  CHECK_STR(hfm_config_get_string(c, "dtype", ""), "float32");
+  hfm_config_free(c);
+}
+
+/* generation_config.json's values are read under its name, and not changed by it. */
+static void test_generation_values(void) {
+  hfm_config *c = NULL;
+  hfm_error error;
+  if (!CHECK_INT(hfm_config_from_pretrained("examples/models/bible-llama", NULL, &c, &error), HFM_OK)) return;
+  CHECK_INT(hfm_config_has(c, "generation_config.temperature"), 1);
+  CHECK_NEAR(hfm_config_get_float(c, "generation_config.temperature", 0), 0.6, 1e-12);
+  CHECK_INT(hfm_config_set_float(c, "generation_config.temperature", 0.9, &error), HFM_ERROR_ARGUMENT);
+  CHECK_INT(hfm_config_remove(c, "generation_config.temperature", &error), HFM_ERROR_ARGUMENT);
+  CHECK_CONTAINS(error.message, "hfm_generation_config");
+  hfm_config_free(c);
 }
 
 /* JSON's num_labels beats id2label; two labels where there is neither. */
@@ -519,6 +538,7 @@ int main(void) {
   TEST(test_aliases_and_defaults);
   TEST(test_nested);
   TEST(test_dtype);
+  TEST(test_generation_values);
   TEST(test_labels);
   TEST(test_rope);
   TEST(test_needed);

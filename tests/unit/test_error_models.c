@@ -171,6 +171,7 @@ static void setter_rows(void) {
   row(hfm_config_set_int(config, "a..b", 1, &error), &error);
   row(hfm_config_set_int(config, "a.b", 1, &error), &error);
   row(hfm_config_remove(config, "list.0", &error), &error);
+  row(hfm_config_set_float(config, "generation_config.temperature", 0.9, &error), &error);
   row(hfm_config_set_int(config, "num_labels", 0, &error), &error);
   hfm_config_free(config);
 }
