@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "261ede8084ae841f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "dc95c91d743be2f3" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -579,10 +579,13 @@ HFMODEL_API hfm_result hfm_config_parse(const char *json, size_t size, const hfm
 HFMODEL_API void hfm_config_free(hfm_config *config);
 
 /* Typed access. `key` may be a dotted path ("vision_config.hidden_size", "image_mean.0") and may use either name where
-   Transformers has an alias (attribute_map: "hidden_size" is "n_embd" for gpt2; "dtype" is "torch_dtype"). Where the
-   file says nothing, the default counts that the model type's own configuration class has for what models read; where
-   that is absent too, or the value has another type, `fallback` is returned. "generation_config.x" is x in
-   generation_config.json, which can't be set: hfm_generation_config.
+   Transformers has an alias (attribute_map: "hidden_size" is "n_embd" for gpt2; "dtype" is "torch_dtype"). Rope
+   parameters are "rope_parameters.factor" (gemma3_text: "rope_parameters.full_attention.factor"), also in old files;
+   "rope_scaling.factor" and "rope_theta" mean the same, also in new ones. Where the file says nothing, the default of
+   the model type's configuration class counts, or the other key's value that the class takes then
+   (num_key_value_heads: num_attention_heads), but not what it calculates (head_dim from hidden_size; lists such as
+   layer_types); where there is none, or the value has another type, `fallback` is returned. "generation_config.x" is
+   x in generation_config.json, which can't be set: hfm_generation_config.
    Strings live until the config is changed or freed. Not thread-safe while somebody sets. */
 HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback);
 HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *key, double fallback);
@@ -7899,11 +7902,24 @@ typedef struct hfm__config_pair {
   const char *key, *value;
 } hfm__config_pair;
 
+/* A rope parameter that old files have beside the others: of which type of layer (NULL: the model's), its name, and
+   what it is called there. */
+typedef struct hfm__rope_name {
+  const char *layer_type, *name, *beside;
+} hfm__rope_name;
+
 /* What Transformers' configuration class knows besides the file. */
 typedef struct hfm__config_class {
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
-  const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts; ends with NULLs */
+  const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts, or "\"=num_attention_heads\"":
+                                            what that key says; ends with NULLs */
+  const hfm__rope_name *rope_names;      /* ends with NULLs; NULL: no rope */
 } hfm__config_class;
+
+/* What PreTrainedConfig says for every model type. */
+static const hfm__config_pair hfm__config_defaults[] = {
+    {"chunk_size_feed_forward", "0"}, {"is_encoder_decoder", "false"}, {"output_attentions", "false"},
+    {"output_hidden_states", "false"}, {"return_dict", "true"}, {NULL, NULL}};
 
 HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type); /* families/registry.c */
 
@@ -7932,22 +7948,28 @@ HFMODEL_API void hfm_config_free(hfm_config *config) {
   }
 }
 
+HFM__PRIVATE hfm_result hfm__config_default(hfm__json *defaults, const hfm__config_pair *pair, hfm_error *error) {
+  const uint32_t found = hfm__json_find_key(defaults, defaults->root, pair->key, strlen(pair->key));
+  const uint32_t node =
+      found ? found + 1 : hfm__json_insert(defaults, defaults->root, pair->key, strlen(pair->key));
+  return node ? hfm__json_set_text(defaults, node, pair->value, strlen(pair->value), 0, error)
+              : hfm__fail_memory(error, "a configuration", 0);
+}
+
 /* Finds the class of the document's model_type and parses its defaults. */
 HFM__PRIVATE hfm_result hfm__config_bind(hfm_config *config, hfm_error *error) {
   const hfm__json *doc = &config->document;
   const char *model_type = hfm__json_text(doc, hfm__json_member_of(doc, doc->root, "model_type"));
   const hfm__config_pair *pair;
-  hfm_result result = HFM_OK;
+  hfm_result result;
   hfm__json_free(&config->defaults);
   config->class_known = model_type ? hfm__config_class_find(model_type) : NULL;
-  if (!config->class_known || !config->class_known->defaults) return HFM_OK;
+  if (!config->class_known) return HFM_OK;
   result = hfm__json_parse(&config->defaults, &config->ctx.mem, NULL, "{}", 2, 0, error);
-  for (pair = config->class_known->defaults; result == HFM_OK && pair->key; pair++) {
-    const uint32_t node =
-        hfm__json_insert(&config->defaults, config->defaults.root, pair->key, strlen(pair->key));
-    result = node ? hfm__json_set_text(&config->defaults, node, pair->value, strlen(pair->value), 0, error)
-                  : hfm__fail_memory(error, "a configuration", 0);
-  }
+  for (pair = hfm__config_defaults; result == HFM_OK && pair->key; pair++)
+    result = hfm__config_default(&config->defaults, pair, error);
+  for (pair = config->class_known->defaults; result == HFM_OK && pair->key; pair++)
+    result = hfm__config_default(&config->defaults, pair, error);
   return result;
 }
 
@@ -8139,18 +8161,131 @@ HFM__PRIVATE hfm__config_value hfm__config_walk(const hfm__json *doc, const hfm_
     key += size + 1;
   }
 }
+/* ==== end src/config/config.c ==== */
+/* ==== begin src/config/rope_keys.c ==== */
+/* ==== config/rope_keys (private): rope parameters, in both spellings ===============================================
+   New files have all parameters in "rope_parameters", in a member for each type of layer where those differ; old files
+   have "rope_scaling", and rope_theta beside it. "rope_scaling" counts if it says anything, as users add it to new
+   files, too. Where each type of layer has its own, what it says is for full attention, but its "type" is not heard,
+   since each type of layer has a "rope_type" by then. */
+
+#define HFM__ROPE_PARAMETERS "rope_parameters."
+#define HFM__ROPE_SCALING "rope_scaling."
+
+typedef struct hfm__rope_key {
+  const char *asked; /* HFM__ROPE_PARAMETERS or HFM__ROPE_SCALING */
+  const char *layer; /* type of layer, or NULL */
+  const char *path;  /* "factor", "long_factor.3" */
+} hfm__rope_key;
+
+/* 1 if `key` stands for a rope parameter: "rope_parameters.factor", "rope_parameters.full_attention.factor",
+   "rope_scaling.factor", "rope_theta". */
+HFM__PRIVATE int hfm__rope_key_parse(const hfm_config *config, const char *key, hfm__rope_key *out) {
+  const hfm__rope_name *names = config->class_known ? config->class_known->rope_names : NULL, *at;
+  if (!names) return 0;
+  out->asked = hfm__starts_with(key, HFM__ROPE_SCALING) ? HFM__ROPE_SCALING : HFM__ROPE_PARAMETERS;
+  out->path = hfm__starts_with(key, out->asked) ? key + strlen(out->asked) : NULL;
+  out->layer = NULL;
+  for (at = names; at->name; at++) {
+    const size_t size = at->layer_type ? strlen(at->layer_type) : 0;
+    if (hfm__equal(key, at->beside)) {
+      out->layer = at->layer_type;
+      out->path = at->name;
+      return 1;
+    }
+    if (out->path && size && hfm__starts_with(out->path, at->layer_type) && out->path[size] == '.') {
+      out->layer = at->layer_type;
+      out->path += size + 1;
+      return 1;
+    }
+  }
+  return out->path && !names->layer_type;
+}
+
+/* Does the document's node, which may be 0, have the member that `path` begins with? */
+HFM__PRIVATE int hfm__rope_has(const hfm__json *doc, uint32_t object, const char *path) {
+  return hfm__json_kind(doc, object) == HFM__JSON_OBJECT &&
+         hfm__json_find_key(doc, object, path, hfm__config_part(path)) != 0;
+}
+
+/* What the parameter is called beside the others, if the document has it there or `key` calls it so; else NULL. */
+HFM__PRIVATE const char *hfm__rope_beside(const hfm_config *config, const char *key, const hfm__rope_key *rope) {
+  const hfm__rope_name *at;
+  for (at = config->class_known->rope_names; at->name; at++)
+    if (hfm__equal(rope->path, at->name) && (!rope->layer || hfm__equal(rope->layer, at->layer_type)) &&
+        (hfm__equal(key, at->beside) || hfm__rope_has(&config->document, config->document.root, at->beside)))
+      return at->beside;
+  return NULL;
+}
+
+enum { HFM__ROPE_PATH = 128 };
+
+/* Where the document has the parameter, or would have it, into `path` [HFM__ROPE_PATH]. 0: `key` is none, and stands
+   for itself. */
+HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
+  const hfm__json *doc = &config->document;
+  const uint32_t scaling = hfm__json_member_of(doc, doc->root, "rope_scaling");
+  const uint32_t parameters = hfm__json_member_of(doc, doc->root, "rope_parameters");
+  hfm__text t = hfm__text_to(path, HFM__ROPE_PATH);
+  const char *beside;
+  hfm__rope_key rope;
+  uint32_t object;
+  int scales;
+  if (!hfm__rope_key_parse(config, key, &rope)) return 0;
+  scales = rope.layer ? hfm__equal(rope.layer, "full_attention") && !hfm__equal(rope.path, "type") &&
+                            hfm__rope_has(doc, scaling, rope.path)
+                      : hfm__json_first(doc, scaling) != 0;
+  object = scales ? scaling : rope.layer ? hfm__json_member_of(doc, parameters, rope.layer) : parameters;
+  if (!hfm__rope_has(doc, object, rope.path)) {
+    beside = hfm__rope_beside(config, key, &rope);
+    if (hfm__equal(rope.path, "rope_type") && hfm__rope_has(doc, object, "type")) rope.path = "type";
+    else if (hfm__equal(rope.path, "type") && hfm__rope_has(doc, object, "rope_type")) rope.path = "rope_type";
+    else if (beside) return hfm__text_format(&t, "%s", beside), 1;
+  }
+  if (scales) hfm__text_format(&t, HFM__ROPE_SCALING "%s", rope.path);
+  else if (rope.layer) hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s.%s", rope.layer, rope.path);
+  else hfm__text_format(&t, "%s%s", hfm__json_first(doc, parameters) ? HFM__ROPE_PARAMETERS : rope.asked, rope.path);
+  return t.length < HFM__ROPE_PATH;
+}
+
+/* The same among the class's defaults, which are in the new spelling. */
+HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key, char *path) {
+  hfm__text t = hfm__text_to(path, HFM__ROPE_PATH);
+  hfm__rope_key rope;
+  if (!hfm__rope_key_parse(config, key, &rope)) return 0;
+  hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s%s%s", rope.layer ? rope.layer : "", rope.layer ? "." : "",
+                   hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
+  return t.length < HFM__ROPE_PATH;
+}
+/* ==== end src/config/rope_keys.c ==== */
+/* ==== begin src/config/values.c ==== */
+/* ==== config/values (private): what a configuration says, and saying it ===========================================
+   Getters for everybody, getters that insist for families, setters. */
 
 #define HFM__GENERATION_KEY "generation_config."
 
-/* The document's value (which may be null); the model type's default where the key is absent. "generation_config.x" is
-   x in generation_config.json. */
-HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
-  hfm__config_value value;
+/* What the document, or generation_config.json, says. */
+HFM__PRIVATE hfm__config_value hfm__config_written(const hfm_config *config, const char *key) {
+  char path[HFM__ROPE_PATH];
   if (hfm__starts_with(key, HFM__GENERATION_KEY))
     return hfm__config_walk(&config->generation, config, key + sizeof HFM__GENERATION_KEY - 1);
-  value = hfm__config_walk(&config->document, config, key);
-  if (value.node || !config->defaults.root) return value;
-  return hfm__config_walk(&config->defaults, config, key);
+  return hfm__config_walk(&config->document, config, hfm__rope_written_as(config, key, path) ? path : key);
+}
+
+/* The document's value (which may be null); the model type's default where the key is absent, or null and Transformers
+   takes another key's value then. "generation_config.x" is x in generation_config.json. */
+HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
+  const hfm__config_value value = hfm__config_written(config, key);
+  hfm__config_value otherwise;
+  const char *same_as;
+  char path[HFM__ROPE_PATH];
+  if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL || !config->defaults.root ||
+      value.doc == &config->generation)
+    return value;
+  otherwise = hfm__config_walk(&config->defaults, config, hfm__rope_default_as(config, key, path) ? path : key);
+  same_as = hfm__json_text(otherwise.doc, otherwise.node);
+  if (same_as && same_as[0] == '=') return hfm__config_find(config, same_as + 1);
+  return value.node ? value : otherwise;
 }
 
 /* The file that a key stands in, for errors. */
@@ -8236,8 +8371,7 @@ HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const ch
 HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key) {
   hfm__config_value value;
   if (!config || !key) return 0;
-  value = hfm__starts_with(key, HFM__GENERATION_KEY) ? hfm__config_find(config, key)
-                                                     : hfm__config_walk(&config->document, config, key);
+  value = hfm__config_written(config, key);
   return hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL;
 }
 
@@ -8363,34 +8497,6 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
   return HFM_OK;
 }
 
-/* ---- RoPE, in both spellings ---- */
-
-/* A rope parameter. The model's are in "rope_scaling" if it says anything, as old files and users who add it to new
-   ones have it, else in "rope_parameters". Where each type of layer has its own (`layer_type` is not NULL), they are in
-   that member of "rope_parameters"; what "rope_scaling" says is for full attention, but its "type" is not heard, since
-   each type of layer has a "rope_type" by then. */
-HFM__PRIVATE hfm__config_value hfm__config_rope_member(const hfm_config *config, const char *layer_type,
-                                                       const char *key) {
-  const hfm__config_value scaling = hfm__config_find(config, "rope_scaling");
-  const int scales = layer_type ? hfm__equal(layer_type, "full_attention") && !hfm__equal(key, "type") &&
-                                      hfm__json_member_of(scaling.doc, scaling.node, key) != 0
-                                : hfm__json_first(scaling.doc, scaling.node) != 0;
-  hfm__config_value value = scales ? scaling : hfm__config_find(config, "rope_parameters");
-  if (layer_type && !scales) value.node = hfm__json_member_of(value.doc, value.node, layer_type);
-  value.node = hfm__json_member_of(value.doc, value.node, key);
-  return value;
-}
-
-/* "default", "linear", "llama3", ...: "rope_type", or "type" in old files. */
-HFM__PRIVATE const char *hfm__config_rope_type(const hfm_config *config, const char *layer_type) {
-  hfm__config_value value = hfm__config_rope_member(config, layer_type, "rope_type");
-  const char *text = hfm__json_text(value.doc, value.node);
-  if (text) return text;
-  value = hfm__config_rope_member(config, layer_type, "type");
-  text = hfm__json_text(value.doc, value.node);
-  return text ? text : "default";
-}
-
 /* ---- Setters ---- */
 
 HFM__PRIVATE uint32_t hfm__config_no_place(const hfm_config *config, const char *key, const char *problem,
@@ -8415,12 +8521,14 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
   hfm__json *doc = &config->document;
   const char *const whole = key;
   uint32_t node = doc->root;
+  char path[HFM__ROPE_PATH];
   *result = HFM_OK;
   if (!hfm__config_is_path(key))
     return hfm__config_no_place(config, key, "a key has 1 to 64 parts, none of them empty", result, error);
   if (hfm__starts_with(key, HFM__GENERATION_KEY))
     return hfm__config_no_place(config, key, "generation_config.json is only read: say it in hfm_generation_config",
                                 result, error);
+  if (hfm__rope_written_as(config, key, path)) key = path;
   for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;
@@ -8443,11 +8551,13 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
       doc->nodes[node].kind = HFM__JSON_OBJECT;
       doc->nodes[node].start = doc->nodes[node].size = 0;
     }
-    *object = node;
     found = hfm__config_key(doc, node, hfm__config_class_of(config, node), key, size);
-    *name = found ? doc->text + doc->nodes[found].start : key;
-    *name_size = found ? doc->nodes[found].size : size;
     if (!found && !make) return 0;
+    if (found) {
+      *object = node;
+      *name = doc->text + doc->nodes[found].start;
+      *name_size = doc->nodes[found].size;
+    }
     if (!found) {
       const hfm__config_pair *pair = hfm__config_names(hfm__config_class_of(config, node), key, size);
       found = pair ? hfm__json_insert(doc, node, pair->value, strlen(pair->value))
@@ -8601,7 +8711,7 @@ HFM__PRIVATE hfm_result hfm__config_copy(const hfm_config *config, const hfm__co
   else hfm_config_free(copy);
   return result;
 }
-/* ==== end src/config/config.c ==== */
+/* ==== end src/config/values.c ==== */
 
 /* ==== begin src/hub/cache.c ==== */
 /* ==== hub/cache (private): a repository id becomes a directory of the local hub cache ==========================
@@ -25805,12 +25915,9 @@ HFM__PRIVATE hfm_result hfm__plan_make(hfm__graph *g, const int64_t bounds[HFM__
 
 /* Which parameters count. */
 typedef struct hfm__rope_source {
-  const char *layer_type;  /* those for this type of layer; NULL: the model's */
-  const char *theta_key;   /* what rope_theta is called beside the parameters */
-  double theta;            /* where the configuration has none */
-  const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
-  double partial;
-  const char *type;        /* what the family takes the configuration's for; NULL: itself */
+  const char *layer_type; /* those for this type of layer; NULL: the model's */
+  int32_t partial;        /* 1: partial_rotary_factor says how much of a head is rotated; 0: whole heads are */
+  const char *type;       /* what the family takes the configuration's for; NULL: itself */
 } hfm__rope_source;
 
 typedef struct hfm__rope {
@@ -25823,6 +25930,22 @@ typedef struct hfm__rope {
   double base, factor;
 } hfm__rope;
 
+/* What the parameters of most model types are called beside the others in old files. */
+static const hfm__rope_name hfm__rope_names[] = {
+    {NULL, "rope_theta", "rope_theta"}, {NULL, "partial_rotary_factor", "partial_rotary_factor"}, {NULL, NULL, NULL}};
+
+/* A configuration class's rope_parameters. */
+#define HFM__ROPE_DEFAULT(theta) "{\"rope_theta\": " theta ", \"rope_type\": \"default\"}"
+
+/* A parameter, in whichever spelling the configuration has it. */
+HFM__PRIVATE hfm__config_value hfm__rope_parameter(const hfm__builder *b, const char *name) {
+  const char *layer = b->rope_layer;
+  char key[128];
+  hfm__text t = hfm__text_to(key, sizeof key);
+  hfm__text_format(&t, "rope_parameters.%s%s%s", layer ? layer : "", layer ? "." : "", name);
+  return hfm__config_find(b->config, key);
+}
+
 /* Pairs that are rotated. Of an odd dimension the last pair has an element more. */
 HFM__PRIVATE int64_t hfm__rope_half(const hfm__rope *rope) { return (rope->dimension + 1) / 2; }
 
@@ -25834,7 +25957,7 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
 
 /* A parameter is not what it must be. */
 HFM__PRIVATE void hfm__rope_wrong(hfm__builder *b, int32_t item, const char *key, const char *expected) {
-  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
+  const hfm__config_value member = hfm__rope_parameter(b, key);
   char found[HFM__JSON_SHOWN];
   hfm__text t = hfm__text_to(found, sizeof found);
   hfm__json_found(member.doc, member.node, &t);
@@ -25844,7 +25967,7 @@ HFM__PRIVATE void hfm__rope_wrong(hfm__builder *b, int32_t item, const char *key
 
 /* A number among the parameters, `fallback` where there is none or null; another type is an error. */
 HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
-  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
+  const hfm__config_value member = hfm__rope_parameter(b, key);
   double value = fallback;
   if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
       hfm__ok(b))
@@ -25898,7 +26021,7 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
 
 /* Python's truth of a parameter: false, null, 0 and "" are not. */
 HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
-  const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, key);
+  const hfm__config_value value = hfm__rope_parameter(b, key);
   double number;
   int32_t truth;
   if (!value.node) return fallback;
@@ -25948,7 +26071,7 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
   const int64_t half = hfm__rope_half(rope);
-  const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
+  const hfm__config_value list = hfm__rope_parameter(b, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
   int64_t i = 0;
@@ -25977,43 +26100,28 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
-/* How much of a head is rotated: partial_rotary_factor among the parameters, or what stands for it beside them. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
-  const char *key = "partial_rotary_factor", *beside = source->partial_key ? source->partial_key : key;
-  double part = hfm__rope_number(b, key, source->partial);
-  if (hfm__ok(b) && !hfm__config_rope_member(b->config, b->rope_layer, key).node && !hfm__is_null(b, beside))
-    b->result = hfm__config_need_float(b->config, beside, 0, 1, &part, b->error);
-  if (hfm__ok(b) && !(part >= 0 && part <= 1))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q is %g, but must be from 0 to 1", key, part);
+/* How much of a head is rotated. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
+  const char *key = "partial_rotary_factor";
+  const double part = hfm__rope_number(b, key, 1);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1)) hfm__rope_wrong(b, HFM_E_CONFIG_RANGE, key, "from 0 to 1");
   return hfm__ok(b) ? part : 1;
 }
 
 /* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
-HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, const hfm__rope_source *source, float *frequency,
-                                         int64_t dimension) {
-  const double part = hfm__rope_partial(b, source), factor = hfm__rope_factor(b, 1);
+HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, float *frequency, int64_t dimension) {
+  const double part = hfm__rope_partial(b), factor = hfm__rope_factor(b, 1);
   for (int64_t i = 0; i < dimension / 2; i++)
     frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
 }
 
-/* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
-  double base = source->theta;
-  if (hfm__config_rope_member(b->config, b->rope_layer, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
-  if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
-    b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
-  return base;
-}
-
+/* "default", "linear", "llama3", ... */
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
-  static const char *const keys[] = {"rope_type", "type"};
-  for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
-    const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, keys[i]);
-    if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
-      hfm__rope_wrong(b, HFM_E_CONFIG_TYPE, keys[i], "a string");
-  }
-  return hfm__config_rope_type(b->config, b->rope_layer);
+  const hfm__config_value value = hfm__rope_parameter(b, "rope_type");
+  const char *type = hfm__json_text(value.doc, value.node);
+  if (hfm__ok(b) && !type && hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
+    hfm__rope_wrong(b, HFM_E_CONFIG_TYPE, "rope_type", "a string");
+  return type ? type : "default";
 }
 
 /* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
@@ -26041,15 +26149,15 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
   proportional = hfm__equal(type, "proportional");
-  whole = proportional || !source->partial_key;
-  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b, source));
-  rope->base = hfm__rope_theta(b, source);
+  whole = proportional || !source->partial;
+  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b));
+  rope->base = hfm__rope_needed(b, "rope_theta");
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
   /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
      then fail in forward. */
-  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b, source) != 1)
+  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -26081,7 +26189,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
   } else if (proportional) {
-    hfm__rope_proportional(b, source, frequency, rope->dimension);
+    hfm__rope_proportional(b, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
     hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");
   }
@@ -26609,7 +26717,7 @@ static const hfm__config_pair hfm__bert_defaults[] = {
   {"pad_token_id", "0"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
   {"vocab_size", "30522"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_defaults};
+static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_defaults, NULL};
 /* ==== end src/families/bert.c ==== */
 #endif
 #ifdef HFM__WITH_ROBERTA
@@ -26809,8 +26917,8 @@ static const hfm__config_pair hfm__xlm_roberta_defaults[] = {
   {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
   {"vocab_size", "30522"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__roberta_config_class = {NULL, hfm__roberta_defaults};
-static const hfm__config_class hfm__xlm_roberta_config_class = {NULL, hfm__xlm_roberta_defaults};
+static const hfm__config_class hfm__roberta_config_class = {NULL, hfm__roberta_defaults, NULL};
+static const hfm__config_class hfm__xlm_roberta_config_class = {NULL, hfm__xlm_roberta_defaults, NULL};
 /* ==== end src/families/roberta.c ==== */
 #endif
 #ifdef HFM__WITH_DISTILBERT
@@ -27024,7 +27132,7 @@ static const hfm__config_pair hfm__distilbert_defaults[] = {
   {"n_layers", "6"}, {"pad_token_id", "0"}, {"qa_dropout", "0.1"}, {"seq_classif_dropout", "0.2"},
   {"sinusoidal_pos_embds", "false"}, {"tie_word_embeddings", "true"}, {"vocab_size", "30522"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults};
+static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults, NULL};
 /* ==== end src/families/distilbert.c ==== */
 #endif
 #ifdef HFM__WITH_DECODERS
@@ -27320,7 +27428,7 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
   {"summary_type", "\"cls_index\""}, {"summary_use_proj", "true"}, {"tie_word_embeddings", "true"},
   {"use_cache", "true"}, {"vocab_size", "50257"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults};
+static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults, NULL};
 /* ==== end src/families/gpt2.c ==== */
 #endif
 #ifdef HFM__WITH_OPT
@@ -27349,7 +27457,7 @@ HFM__PRIVATE hfm__causal *hfm__opt_configure(hfm__builder *b) {
   if (!self) return NULL;
   hfm__causal_configure(b, &self->base, "hidden_size");
   self->hidden_size = self->base.width;
-  self->base.width = hfm__size_or(b, "word_embed_proj_dim", self->hidden_size);
+  self->base.width = hfm__size(b, "word_embed_proj_dim");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
   self->ffn_dim = hfm__size(b, "ffn_dim");
@@ -27476,9 +27584,9 @@ static const hfm__config_pair hfm__opt_defaults[] = {
   {"eos_token_id", "2"}, {"ffn_dim", "3072"}, {"hidden_size", "768"}, {"init_std", "0.02"},
   {"layer_norm_elementwise_affine", "true"}, {"layerdrop", "0.0"}, {"max_position_embeddings", "2048"},
   {"num_attention_heads", "12"}, {"num_hidden_layers", "12"}, {"pad_token_id", "1"}, {"tie_word_embeddings", "true"},
-  {"use_cache", "true"}, {"vocab_size", "50272"}, {NULL, NULL}};
+  {"use_cache", "true"}, {"vocab_size", "50272"}, {"word_embed_proj_dim", "\"=hidden_size\""}, {NULL, NULL}};
 
-static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults};
+static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults, NULL};
 /* ==== end src/families/opt.c ==== */
 #endif
 #ifdef HFM__WITH_GPT_NEOX
@@ -27539,7 +27647,7 @@ HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox 
 }
 
 HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25, NULL};
+  static const hfm__rope_source source = {NULL, 1, NULL};
   hfm__gpt_neox *self = (hfm__gpt_neox *)base;
   base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
   self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
@@ -27612,10 +27720,13 @@ static const hfm__config_pair hfm__gpt_neox_defaults[] = {
   {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout", "0.0"}, {"hidden_size", "6144"},
   {"initializer_range", "0.02"}, {"intermediate_size", "24576"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-05"},
   {"max_position_embeddings", "2048"}, {"num_attention_heads", "64"}, {"num_hidden_layers", "44"},
-  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_parallel_residual", "true"},
-  {"vocab_size", "50432"}, {NULL, NULL}};
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0, \"partial_rotary_factor\": 0.25")},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_parallel_residual", "true"}, {"vocab_size", "50432"},
+  {NULL, NULL}};
 
-static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults};
+static const hfm__rope_name hfm__gpt_neox_rope_names[] = {
+  {NULL, "rope_theta", "rotary_emb_base"}, {NULL, "partial_rotary_factor", "rotary_pct"}, {NULL, NULL, NULL}};
+static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults, hfm__gpt_neox_rope_names};
 /* ==== end src/families/gpt_neox.c ==== */
 #endif
 #ifdef HFM__WITH_GPT_NEO
@@ -27788,7 +27899,7 @@ static const hfm__config_pair hfm__gpt_neo_defaults[] = {
   {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
   {"window_size", "256"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults};
+static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults, NULL};
 /* ==== end src/families/gpt_neo.c ==== */
 #endif
 #ifdef HFM__WITH_PHI
@@ -27821,7 +27932,7 @@ HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
   hfm__causal_configure(b, &self->base, "hidden_size");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
-  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->num_key_value_heads = hfm__size(b, "num_key_value_heads");
   self->intermediate_size = hfm__size(b, "intermediate_size");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->hidden_act = hfm__activation_key(b, "hidden_act");
@@ -27860,7 +27971,7 @@ HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm
 }
 
 HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5, NULL};
+  static const hfm__rope_source source = {NULL, 1, NULL};
   hfm__phi *self = (hfm__phi *)base;
   base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
   self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
@@ -27927,12 +28038,14 @@ static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi
 
 static const hfm__config_pair hfm__phi_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
-  {"hidden_act", "\"gelu_new\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
-  {"intermediate_size", "8192"}, {"layer_norm_eps", "1e-05"}, {"max_position_embeddings", "2048"},
-  {"num_attention_heads", "32"}, {"num_hidden_layers", "24"}, {"qk_layernorm", "false"}, {"resid_pdrop", "0.0"},
+  {"hidden_act", "\"gelu_new\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "8192"},
+  {"layer_norm_eps", "1e-05"}, {"max_position_embeddings", "2048"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "24"}, {"num_key_value_heads", "\"=num_attention_heads\""}, {"qk_layernorm", "false"},
+  {"resid_pdrop", "0.0"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0, \"partial_rotary_factor\": 0.5")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "51200"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults};
+static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults, hfm__rope_names};
 /* ==== end src/families/phi.c ==== */
 #endif
 #ifdef HFM__WITH_FALCON
@@ -27990,7 +28103,7 @@ HFM__PRIVATE hfm__causal *hfm__falcon_configure(hfm__builder *b) {
   hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
   self->head_dim = HFM__MAX(self->base.width / self->num_attention_heads, 1);
   norms = hfm__size_or(b, "num_ln_in_parallel_attn", self->new_decoder_architecture ? 2 : 1);
-  kv_heads = hfm__size_or(b, "num_kv_heads", self->num_attention_heads);
+  kv_heads = hfm__size(b, "num_kv_heads");
   hfm__falcon_check(b, self, norms, kv_heads);
   self->two_norms = self->new_decoder_architecture && norms == 2;
   self->num_kv_heads = self->new_decoder_architecture ? kv_heads : self->multi_query ? 1 : self->num_attention_heads;
@@ -28030,7 +28143,7 @@ HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *sel
 }
 
 HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1, NULL};
+  static const hfm__rope_source source = {NULL, 0, NULL};
   hfm__falcon *self = (hfm__falcon *)base;
   base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
   self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
@@ -28125,10 +28238,11 @@ static const hfm__config_pair hfm__falcon_defaults[] = {
   {"bos_token_id", "11"}, {"eos_token_id", "11"}, {"hidden_dropout", "0.0"}, {"hidden_size", "4544"},
   {"initializer_range", "0.02"}, {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"},
   {"multi_query", "true"}, {"new_decoder_architecture", "false"}, {"num_attention_heads", "71"},
-  {"num_hidden_layers", "32"}, {"parallel_attn", "true"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
-  {"vocab_size", "65024"}, {NULL, NULL}};
+  {"num_hidden_layers", "32"}, {"num_kv_heads", "\"=num_attention_heads\""}, {"parallel_attn", "true"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "65024"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults};
+static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults, hfm__rope_names};
 /* ==== end src/families/falcon.c ==== */
 #endif
 #ifdef HFM__WITH_BLOOM
@@ -28256,7 +28370,7 @@ static const hfm__config_pair hfm__bloom_defaults[] = {
   {"slow_but_exact", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250880"},
   {NULL, NULL}};
 
-static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
+static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults, NULL};
 /* ==== end src/families/bloom.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA_KIN
@@ -28290,7 +28404,6 @@ typedef struct hfm__decoder_layer_class {
 typedef struct hfm__decoder_traits {
   hfm__causal_class causal; /* its configure adds to what hfm__decoder_make has made */
   const hfm__decoder_layer_class *layer;
-  double rope_theta; /* where the configuration has none */
 } hfm__decoder_traits;
 
 typedef struct hfm__decoder_attention {
@@ -28349,7 +28462,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->intermediate_size = hfm__size(b, "intermediate_size");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
-  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->num_key_value_heads = hfm__size(b, "num_key_value_heads");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->hidden_act = hfm__activation_key(b, activation);
   self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
@@ -28362,9 +28475,6 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
                           self->num_attention_heads, (int)INT32_MAX);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
-  self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
-  self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
-  self->rope_sources[HFM__ROPE_FULL].partial = 1;
   self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
   return hfm__ok(b) ? self : NULL;
 }
@@ -28381,6 +28491,7 @@ HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwi
   type = hfm__string(b, key, NULL);
   if (hfm__ok(b) && !type)
     b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && hfm__equal(type, "attention")) type = "full_attention"; /* its old name */
   if (type && !hfm__equal(type, "sliding_attention") && !hfm__equal(type, "full_attention"))
     hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
   return type && hfm__equal(type, "sliding_attention");
@@ -28593,9 +28704,9 @@ HFM__PRIVATE hfm__val hfm__decoder_logits(hfm__builder *b, const hfm__causal *ba
 }
 
 /* hfm__decoder_traits of a family with hfm__X_configure and hfm__X_layer. */
-#define HFM__DECODER(x, question_base, rope_theta) \
+#define HFM__DECODER(x, question_base) \
   {{hfm__##x##_configure, hfm__decoder_model_init, hfm__decoder_model_forward, hfm__decoder_logits, "score", \
-    question_base, 0}, &hfm__##x##_layer, rope_theta}
+    question_base, 0}, &hfm__##x##_layer}
 
 static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};
 /* ==== end src/families/decoder.c ==== */
@@ -28678,22 +28789,22 @@ static const hfm__decoder_layer_class hfm__llama_layer = {hfm__llama_layer_init,
 
 /* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
 static const hfm__llama_traits hfm__llama_itself = {
-    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
 static const hfm__llama_traits hfm__mistral_traits = {
-    HFM__DECODER(llama, "model", 10000.0), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__DECODER(llama, "model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
 static const hfm__llama_traits hfm__ministral_traits = {
-    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
-    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
-    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
     HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__smollm3_traits = {
-    HFM__DECODER(llama, "transformer", 2000000.0), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
 /* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
@@ -28702,28 +28813,32 @@ static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
   {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
   {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"vocab_size", "32000"}, {NULL, NULL}};
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "\"=num_attention_heads\""}, {"pretraining_tp", "1"},
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
 static const hfm__config_pair hfm__mistral_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
   {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
   {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"sliding_window", "4096"},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
 static const hfm__config_pair hfm__qwen2_defaults[] = {
   {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
   {"intermediate_size", "22016"}, {"max_position_embeddings", "32768"}, {"max_window_layers", "28"},
-  {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"},
-  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
+  {NULL, NULL}};
 
 static const hfm__config_pair hfm__qwen3_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"head_dim", "128"}, {"hidden_act", "\"silu\""},
   {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "22016"},
   {"max_position_embeddings", "32768"}, {"max_window_layers", "28"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"sliding_window", "4096"},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
   {NULL, NULL}};
 
@@ -28731,15 +28846,16 @@ static const hfm__config_pair hfm__smollm3_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "128000"}, {"eos_token_id", "128001"},
   {"hidden_act", "\"silu\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
   {"max_position_embeddings", "32768"}, {"mlp_bias", "false"}, {"no_rope_layer_interval", "4"},
-  {"num_attention_heads", "16"}, {"num_hidden_layers", "36"}, {"num_key_value_heads", "4"},
-  {"pad_token_id", "128004"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
-  {"use_sliding_window", "false"}, {"vocab_size", "128256"}, {NULL, NULL}};
+  {"num_attention_heads", "16"}, {"num_hidden_layers", "36"}, {"num_key_value_heads", "4"}, {"pad_token_id", "128004"},
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("2000000.0")},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "128256"},
+  {NULL, NULL}};
 
-static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
-static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
-static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
-static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
-static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults};
+static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults, hfm__rope_names};
+static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults, hfm__rope_names};
+static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults, hfm__rope_names};
+static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults, hfm__rope_names};
+static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults, hfm__rope_names};
 /* ==== end src/families/llama.c ==== */
 #endif
 #ifdef HFM__WITH_OLMO2
@@ -28775,7 +28891,7 @@ HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decod
 }
 
 static const hfm__decoder_layer_class hfm__olmo2_layer = {hfm__olmo2_layer_init, hfm__olmo2_layer_forward};
-static const hfm__decoder_traits hfm__olmo2_traits = HFM__DECODER(olmo2, NULL, 10000.0);
+static const hfm__decoder_traits hfm__olmo2_traits = HFM__DECODER(olmo2, NULL);
 
 static const hfm__head hfm__olmo2_heads[] = {
     HFM__CAUSAL_BASE_HEAD,
@@ -28789,10 +28905,11 @@ static const hfm__config_pair hfm__olmo2_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
   {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
   {"max_position_embeddings", "2048"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"pad_token_id", "1"}, {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"vocab_size", "50304"}, {NULL, NULL}};
+  {"num_key_value_heads", "\"=num_attention_heads\""}, {"pad_token_id", "1"}, {"rms_norm_eps", "1e-05"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "false"},
+  {"use_cache", "true"}, {"vocab_size", "50304"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults};
+static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults, hfm__rope_names};
 /* ==== end src/families/olmo2.c ==== */
 #endif
 #ifdef HFM__WITH_GEMMA
@@ -28830,7 +28947,7 @@ HFM__PRIVATE hfm__causal *hfm__gemma_configure(hfm__builder *b) {
 }
 
 static const hfm__decoder_layer_class hfm__gemma_layer = {hfm__decoder_layer_init, hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__gemma_itself = HFM__DECODER(gemma, NULL, 10000.0);
+static const hfm__decoder_traits hfm__gemma_itself = HFM__DECODER(gemma, NULL);
 
 /* ---- Gemma 2 ---- */
 
@@ -28885,14 +29002,14 @@ HFM__PRIVATE hfm__val hfm__gemma2_layer_forward(hfm__builder *b, const hfm__deco
 }
 
 static const hfm__decoder_layer_class hfm__gemma2_layer = {hfm__gemma2_layer_init, hfm__gemma2_layer_forward};
-static const hfm__decoder_traits hfm__gemma2_traits = HFM__DECODER(gemma2, NULL, 10000.0);
+static const hfm__decoder_traits hfm__gemma2_traits = HFM__DECODER(gemma2, NULL);
 
 /* ---- Gemma 3 ---- */
 
 /* attn_logit_softcapping is in its configuration, but not in its forward. */
 HFM__PRIVATE hfm__causal *hfm__gemma3_configure(hfm__builder *b) {
-  static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
-  static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
+  static const hfm__rope_source full = {"full_attention", 0, NULL};
+  static const hfm__rope_source sliding = {"sliding_attention", 0, NULL};
   hfm__decoder *self = hfm__gemma2_make(b);
   if (!self) return NULL;
   self->qk_norm = HFM__QK_NORM_HEADS;
@@ -28920,7 +29037,7 @@ HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, in
 }
 
 static const hfm__decoder_layer_class hfm__gemma3_layer = {hfm__gemma3_layer_init, hfm__gemma2_layer_forward};
-static const hfm__decoder_traits hfm__gemma3_traits = HFM__DECODER(gemma3, NULL, 0);
+static const hfm__decoder_traits hfm__gemma3_traits = HFM__DECODER(gemma3, NULL);
 
 /* ---- Heads ---- */
 
@@ -28949,7 +29066,8 @@ static const hfm__config_pair hfm__gemma_defaults[] = {
   {"head_dim", "256"}, {"hidden_act", "\"gelu_pytorch_tanh\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"},
   {"intermediate_size", "24576"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "16"},
   {"num_hidden_layers", "28"}, {"num_key_value_heads", "16"}, {"pad_token_id", "0"}, {"rms_norm_eps", "1e-06"},
-  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
 
 static const hfm__config_pair hfm__gemma2_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attn_logit_softcapping", "50.0"}, {"bos_token_id", "2"},
@@ -28957,21 +29075,28 @@ static const hfm__config_pair hfm__gemma2_defaults[] = {
   {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"}, {"initializer_range", "0.02"},
   {"intermediate_size", "9216"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "8"},
   {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"}, {"query_pre_attn_scalar", "256"},
-  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
-  {"vocab_size", "256000"}, {NULL, NULL}};
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
+  {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"},
+  {NULL, NULL}};
 
 static const hfm__config_pair hfm__gemma3_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
   {"head_dim", "256"}, {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"},
   {"initializer_range", "0.02"}, {"intermediate_size", "9216"}, {"max_position_embeddings", "131072"},
   {"num_attention_heads", "8"}, {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"},
-  {"query_pre_attn_scalar", "256"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
-  {"tie_word_embeddings", "true"}, {"use_bidirectional_attention", "false"}, {"use_cache", "true"},
-  {"vocab_size", "262208"}, {NULL, NULL}};
+  {"query_pre_attn_scalar", "256"}, {"rms_norm_eps", "1e-06"},
+  {"rope_parameters", "{\"full_attention\": " HFM__ROPE_DEFAULT("1000000.0") ", \"sliding_attention\": "
+                      HFM__ROPE_DEFAULT("10000.0") "}"},
+  {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_bidirectional_attention", "false"},
+  {"use_cache", "true"}, {"vocab_size", "262208"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults};
-static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults};
-static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults};
+static const hfm__rope_name hfm__gemma3_rope_names[] = {
+  {"full_attention", "rope_theta", "rope_theta"}, {"sliding_attention", "rope_theta", "rope_local_base_freq"},
+  {NULL, NULL, NULL}};
+
+static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults, hfm__rope_names};
+static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults, hfm__rope_names};
+static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults, hfm__gemma3_rope_names};
 /* ==== end src/families/gemma.c ==== */
 #endif
 #ifdef HFM__WITH_GRANITE
@@ -28993,7 +29118,7 @@ HFM__PRIVATE hfm__causal *hfm__granite_configure(hfm__builder *b) {
 }
 
 static const hfm__decoder_layer_class hfm__granite_layer = {hfm__decoder_layer_init, hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__granite_traits = HFM__DECODER(granite, NULL, 10000.0);
+static const hfm__decoder_traits hfm__granite_traits = HFM__DECODER(granite, NULL);
 
 static const hfm__head hfm__granite_heads[] = {
     HFM__CAUSAL_BASE_HEAD,
@@ -29009,10 +29134,11 @@ static const hfm__config_pair hfm__granite_defaults[] = {
   {"embedding_multiplier", "1.0"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"},
   {"initializer_range", "0.02"}, {"intermediate_size", "11008"}, {"logits_scaling", "1.0"},
   {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"residual_multiplier", "1.0"}, {"rms_norm_eps", "1e-06"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "\"=num_attention_heads\""}, {"residual_multiplier", "1.0"},
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults};
+static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults, hfm__rope_names};
 /* ==== end src/families/granite.c ==== */
 #endif
 #ifdef HFM__WITH_PHI3
@@ -29025,7 +29151,7 @@ HFM__PRIVATE hfm__causal *hfm__phi3_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
   self->fused = 1;
-  self->rope_sources[HFM__ROPE_FULL].partial_key = "partial_rotary_factor";
+  self->rope_sources[HFM__ROPE_FULL].partial = 1;
   if (hfm__equal(type, "su") || hfm__equal(type, "yarn")) /* old names of it */
     self->rope_sources[HFM__ROPE_FULL].type = "longrope";
   else if (!hfm__equal(type, "default") && !hfm__equal(type, "longrope"))
@@ -29043,7 +29169,7 @@ HFM__PRIVATE void hfm__phi3_layer_init(hfm__builder *b, hfm__decoder *self, int6
 }
 
 static const hfm__decoder_layer_class hfm__phi3_layer = {hfm__phi3_layer_init, hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__phi3_traits = HFM__DECODER(phi3, NULL, 10000.0);
+static const hfm__decoder_traits hfm__phi3_traits = HFM__DECODER(phi3, NULL);
 
 static const hfm__head hfm__phi3_heads[] = {
     HFM__CAUSAL_BASE_HEAD,
@@ -29061,11 +29187,12 @@ static const hfm__config_pair hfm__phi3_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "32000"},
   {"hidden_act", "\"silu\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"}, {"intermediate_size", "8192"},
   {"max_position_embeddings", "4096"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"original_max_position_embeddings", "4096"}, {"pad_token_id", "32000"}, {"resid_pdrop", "0.0"},
-  {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32064"},
-  {NULL, NULL}};
+  {"num_key_value_heads", "\"=num_attention_heads\""}, {"original_max_position_embeddings", "4096"},
+  {"pad_token_id", "32000"}, {"resid_pdrop", "0.0"}, {"rms_norm_eps", "1e-05"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0, \"partial_rotary_factor\": 1.0")},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32064"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__phi3_config_class = {NULL, hfm__phi3_defaults};
+static const hfm__config_class hfm__phi3_config_class = {NULL, hfm__phi3_defaults, hfm__rope_names};
 /* ==== end src/families/phi3.c ==== */
 #endif
 #ifdef HFM__WITH_MIXTRAL
@@ -29178,9 +29305,9 @@ HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__dec
 }
 
 static const hfm__decoder_layer_class hfm__mixtral_layer = {hfm__mixtral_layer_init, hfm__mixtral_layer_forward};
-static const hfm__mixtral_traits hfm__mixtral_itself = {HFM__DECODER(mixtral, "model", 1000000.0),
+static const hfm__mixtral_traits hfm__mixtral_itself = {HFM__DECODER(mixtral, "model"),
                                                         "intermediate_size", 1, 0};
-static const hfm__mixtral_traits hfm__qwen3_moe_traits = {HFM__DECODER(mixtral, "transformer", 10000.0),
+static const hfm__mixtral_traits hfm__qwen3_moe_traits = {HFM__DECODER(mixtral, "transformer"),
                                                           "moe_intermediate_size", 0, 1};
 
 /* Files have the experts one by one; save_pretrained writes them so, too. */
@@ -29209,7 +29336,8 @@ static const hfm__config_pair hfm__mixtral_defaults[] = {
   {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
   {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "2"},
   {"num_hidden_layers", "32"}, {"num_key_value_heads", "8"}, {"num_local_experts", "8"},
-  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-05"}, {"router_aux_loss_coef", "0.001"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-05"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("1000000.0")}, {"router_aux_loss_coef", "0.001"},
   {"router_jitter_noise", "0.0"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"},
   {NULL, NULL}};
 
@@ -29217,14 +29345,16 @@ static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"decoder_sparse_step", "1"}, {"hidden_act", "\"silu\""},
   {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "6144"},
   {"max_position_embeddings", "32768"}, {"mlp_only_layers", "[]"}, {"moe_intermediate_size", "768"},
-  {"norm_topk_prob", "false"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "8"},
-  {"num_hidden_layers", "24"}, {"num_key_value_heads", "4"}, {"num_local_experts", "128"},
-  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-06"}, {"router_aux_loss_coef", "0.001"},
-  {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+  {"norm_topk_prob", "false"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "8"}, {"num_hidden_layers", "24"},
+  {"num_key_value_heads", "4"}, {"num_local_experts", "128"}, {"output_router_logits", "false"},
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
+  {"router_aux_loss_coef", "0.001"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"},
+  {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases, hfm__mixtral_defaults};
-static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
+static const hfm__config_class hfm__mixtral_config_class =
+    {hfm__mixtral_aliases, hfm__mixtral_defaults, hfm__rope_names};
+static const hfm__config_class hfm__qwen3_moe_config_class =
+    {hfm__mixtral_aliases, hfm__qwen3_moe_defaults, hfm__rope_names};
 /* ==== end src/families/mixtral.c ==== */
 #endif
 #if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
@@ -29402,8 +29532,7 @@ HFM__PRIVATE hfm__t5 *hfm__t5_new(hfm__builder *b) {
   self->d_kv = hfm__size(b, "d_kv");
   self->d_ff = hfm__size(b, "d_ff");
   self->num_layers = hfm__layer_count(b, "num_layers");
-  self->num_decoder_layers =
-      hfm__is_null(b, "num_decoder_layers") ? self->num_layers : hfm__layer_count(b, "num_decoder_layers");
+  self->num_decoder_layers = hfm__layer_count(b, "num_decoder_layers");
   self->num_heads = hfm__size(b, "num_heads");
   self->buckets = hfm__size(b, "relative_attention_num_buckets");
   self->max_distance = hfm__size(b, "relative_attention_max_distance");
@@ -29711,21 +29840,22 @@ static const hfm__config_pair hfm__t5_aliases[] = {{"hidden_size", "d_model"}, {
 
 static const hfm__config_pair hfm__t5_defaults[] = {
   {"classifier_dropout", "0.0"}, {"d_ff", "2048"}, {"d_kv", "64"}, {"d_model", "512"}, {"dropout_rate", "0.1"},
-  {"eos_token_id", "1"}, {"feed_forward_proj", "\"relu\""}, {"initializer_factor", "1.0"},
-  {"is_encoder_decoder", "true"}, {"layer_norm_epsilon", "1e-06"}, {"num_heads", "8"}, {"num_layers", "6"},
-  {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
-  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "32128"}, {NULL, NULL}};
+  {"eos_token_id", "1"}, {"feed_forward_proj", "\"relu\""}, {"initializer_factor", "1.0"}, {"is_decoder", "false"},
+  {"is_encoder_decoder", "true"}, {"layer_norm_epsilon", "1e-06"}, {"num_decoder_layers", "\"=num_layers\""},
+  {"num_heads", "8"}, {"num_layers", "6"}, {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"},
+  {"relative_attention_num_buckets", "32"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "32128"}, {NULL, NULL}};
 
 static const hfm__config_pair hfm__mt5_defaults[] = {
-  {"classifier_dropout", "0.0"}, {"d_ff", "1024"}, {"d_kv", "64"}, {"d_model", "512"},
-  {"decoder_start_token_id", "0"}, {"dropout_rate", "0.1"}, {"eos_token_id", "1"},
-  {"feed_forward_proj", "\"gated-gelu\""}, {"initializer_factor", "1.0"}, {"is_encoder_decoder", "true"},
-  {"layer_norm_epsilon", "1e-06"}, {"num_heads", "6"}, {"num_layers", "8"}, {"pad_token_id", "0"},
-  {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"classifier_dropout", "0.0"}, {"d_ff", "1024"}, {"d_kv", "64"}, {"d_model", "512"}, {"decoder_start_token_id", "0"},
+  {"dropout_rate", "0.1"}, {"eos_token_id", "1"}, {"feed_forward_proj", "\"gated-gelu\""},
+  {"initializer_factor", "1.0"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
+  {"layer_norm_epsilon", "1e-06"}, {"num_decoder_layers", "\"=num_layers\""}, {"num_heads", "6"}, {"num_layers", "8"},
+  {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250112"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults};
-static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults};
+static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults, NULL};
+static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults, NULL};
 /* ==== end src/families/t5.c ==== */
 #endif
 #ifdef HFM__WITH_BART
@@ -30168,10 +30298,10 @@ static const hfm__config_pair hfm__mbart_defaults[] = {
   {NULL, NULL}};
 
 static const hfm__config_pair hfm__marian_defaults[] = {
-  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
-  {"d_model", "1024"}, {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"},
-  {"decoder_layers", "12"}, {"decoder_start_token_id", "58100"}, {"dropout", "0.1"},
-  {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"},
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"}, {"d_model", "1024"},
+  {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"},
+  {"decoder_layers", "12"}, {"decoder_start_token_id", "58100"}, {"decoder_vocab_size", "\"=vocab_size\""},
+  {"dropout", "0.1"}, {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"},
   {"encoder_layers", "12"}, {"eos_token_id", "0"}, {"forced_eos_token_id", "0"}, {"init_std", "0.02"},
   {"is_decoder", "false"}, {"is_encoder_decoder", "true"}, {"max_position_embeddings", "1024"},
   {"pad_token_id", "58100"}, {"scale_embedding", "false"}, {"share_encoder_decoder_embeddings", "true"},
@@ -30195,11 +30325,11 @@ static const hfm__config_pair hfm__m2m_100_defaults[] = {
   {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "true"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "128112"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults};
-static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults};
-static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults};
-static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults};
-static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults};
+static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults, NULL};
+static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults, NULL};
+static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults, NULL};
+static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults, NULL};
+static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults, NULL};
 /* ==== end src/families/bart.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
@@ -30250,7 +30380,7 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
   self->intermediate_size = hfm__size(b, "intermediate_size");
   self->num_channels = hfm__size(b, "num_channels");
-  self->pooler_output_size = hfm__size_or(b, "pooler_output_size", self->hidden_size);
+  self->pooler_output_size = hfm__size(b, "pooler_output_size");
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->pooler_act = hfm__activation_key(b, "pooler_act");
   self->qkv_bias = hfm__flag(b, "qkv_bias");
@@ -30441,10 +30571,10 @@ static const hfm__config_pair hfm__vit_defaults[] = {
   {"attention_probs_dropout_prob", "0.0"}, {"encoder_stride", "16"}, {"hidden_act", "\"gelu\""},
   {"hidden_dropout_prob", "0.0"}, {"hidden_size", "768"}, {"image_size", "224"}, {"initializer_range", "0.02"},
   {"intermediate_size", "3072"}, {"layer_norm_eps", "1e-12"}, {"num_attention_heads", "12"}, {"num_channels", "3"},
-  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""}, {"qkv_bias", "true"},
-  {NULL, NULL}};
+  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""},
+  {"pooler_output_size", "\"=hidden_size\""}, {"qkv_bias", "true"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults};
+static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults, NULL};
 /* ==== end src/families/vit.c ==== */
 #endif
 /* ==== begin src/families/registry.c ==== */

@@ -49,6 +49,8 @@
 #include "formats/checkpoint.c"
 
 #include "config/config.c"
+#include "config/rope_keys.c"
+#include "config/values.c"
 
 #include "hub/cache.c"
 #undef HFM__PRIVATE

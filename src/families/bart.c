@@ -436,10 +436,10 @@ static const hfm__config_pair hfm__mbart_defaults[] = {
   {NULL, NULL}};
 
 static const hfm__config_pair hfm__marian_defaults[] = {
-  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"},
-  {"d_model", "1024"}, {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"},
-  {"decoder_layers", "12"}, {"decoder_start_token_id", "58100"}, {"dropout", "0.1"},
-  {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"},
+  {"activation_dropout", "0.0"}, {"activation_function", "\"gelu\""}, {"attention_dropout", "0.0"}, {"d_model", "1024"},
+  {"decoder_attention_heads", "16"}, {"decoder_ffn_dim", "4096"}, {"decoder_layerdrop", "0.0"},
+  {"decoder_layers", "12"}, {"decoder_start_token_id", "58100"}, {"decoder_vocab_size", "\"=vocab_size\""},
+  {"dropout", "0.1"}, {"encoder_attention_heads", "16"}, {"encoder_ffn_dim", "4096"}, {"encoder_layerdrop", "0.0"},
   {"encoder_layers", "12"}, {"eos_token_id", "0"}, {"forced_eos_token_id", "0"}, {"init_std", "0.02"},
   {"is_decoder", "false"}, {"is_encoder_decoder", "true"}, {"max_position_embeddings", "1024"},
   {"pad_token_id", "58100"}, {"scale_embedding", "false"}, {"share_encoder_decoder_embeddings", "true"},
@@ -463,8 +463,8 @@ static const hfm__config_pair hfm__m2m_100_defaults[] = {
   {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "true"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "128112"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults};
-static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults};
-static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults};
-static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults};
-static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults};
+static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults, NULL};
+static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults, NULL};
+static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults, NULL};
+static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults, NULL};
+static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults, NULL};

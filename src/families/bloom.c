@@ -121,4 +121,4 @@ static const hfm__config_pair hfm__bloom_defaults[] = {
   {"slow_but_exact", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250880"},
   {NULL, NULL}};
 
-static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults};
+static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults, NULL};

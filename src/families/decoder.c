@@ -27,7 +27,6 @@ typedef struct hfm__decoder_layer_class {
 typedef struct hfm__decoder_traits {
   hfm__causal_class causal; /* its configure adds to what hfm__decoder_make has made */
   const hfm__decoder_layer_class *layer;
-  double rope_theta; /* where the configuration has none */
 } hfm__decoder_traits;
 
 typedef struct hfm__decoder_attention {
@@ -86,7 +85,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->intermediate_size = hfm__size(b, "intermediate_size");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
-  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->num_key_value_heads = hfm__size(b, "num_key_value_heads");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->hidden_act = hfm__activation_key(b, activation);
   self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
@@ -99,9 +98,6 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
                           self->num_attention_heads, (int)INT32_MAX);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   self->scaling = 1.0 / sqrt((double)self->head_dim);
-  self->rope_sources[HFM__ROPE_FULL].theta_key = "rope_theta";
-  self->rope_sources[HFM__ROPE_FULL].theta = self->traits->rope_theta;
-  self->rope_sources[HFM__ROPE_FULL].partial = 1;
   self->layers = HFM__NEW(b, hfm__decoder_layer, self->num_hidden_layers);
   return hfm__ok(b) ? self : NULL;
 }
@@ -118,6 +114,7 @@ HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwi
   type = hfm__string(b, key, NULL);
   if (hfm__ok(b) && !type)
     b->result = hfm__config_wrong(b->config, key, "full_attention or sliding_attention, for every layer", b->error);
+  if (type && hfm__equal(type, "attention")) type = "full_attention"; /* its old name */
   if (type && !hfm__equal(type, "sliding_attention") && !hfm__equal(type, "full_attention"))
     hfm__refuse(b, "layer_types", type, "use full_attention or sliding_attention");
   return type && hfm__equal(type, "sliding_attention");
@@ -330,8 +327,8 @@ HFM__PRIVATE hfm__val hfm__decoder_logits(hfm__builder *b, const hfm__causal *ba
 }
 
 /* hfm__decoder_traits of a family with hfm__X_configure and hfm__X_layer. */
-#define HFM__DECODER(x, question_base, rope_theta) \
+#define HFM__DECODER(x, question_base) \
   {{hfm__##x##_configure, hfm__decoder_model_init, hfm__decoder_model_forward, hfm__decoder_logits, "score", \
-    question_base, 0}, &hfm__##x##_layer, rope_theta}
+    question_base, 0}, &hfm__##x##_layer}
 
 static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm__causal_heads, NULL, NULL, NULL};

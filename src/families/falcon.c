@@ -51,7 +51,7 @@ HFM__PRIVATE hfm__causal *hfm__falcon_configure(hfm__builder *b) {
   hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
   self->head_dim = HFM__MAX(self->base.width / self->num_attention_heads, 1);
   norms = hfm__size_or(b, "num_ln_in_parallel_attn", self->new_decoder_architecture ? 2 : 1);
-  kv_heads = hfm__size_or(b, "num_kv_heads", self->num_attention_heads);
+  kv_heads = hfm__size(b, "num_kv_heads");
   hfm__falcon_check(b, self, norms, kv_heads);
   self->two_norms = self->new_decoder_architecture && norms == 2;
   self->num_kv_heads = self->new_decoder_architecture ? kv_heads : self->multi_query ? 1 : self->num_attention_heads;
@@ -91,7 +91,7 @@ HFM__PRIVATE void hfm__falcon_layer_init(hfm__builder *b, const hfm__falcon *sel
 }
 
 HFM__PRIVATE void hfm__falcon_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, NULL, 1, NULL};
+  static const hfm__rope_source source = {NULL, 0, NULL};
   hfm__falcon *self = (hfm__falcon *)base;
   base->words = hfm__embedding(b, "word_embeddings", base->vocab_size, base->width, HFM__NO_PADDING);
   self->h = HFM__NEW(b, hfm__falcon_layer, self->num_hidden_layers);
@@ -186,7 +186,8 @@ static const hfm__config_pair hfm__falcon_defaults[] = {
   {"bos_token_id", "11"}, {"eos_token_id", "11"}, {"hidden_dropout", "0.0"}, {"hidden_size", "4544"},
   {"initializer_range", "0.02"}, {"layer_norm_epsilon", "1e-05"}, {"max_position_embeddings", "2048"},
   {"multi_query", "true"}, {"new_decoder_architecture", "false"}, {"num_attention_heads", "71"},
-  {"num_hidden_layers", "32"}, {"parallel_attn", "true"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
-  {"vocab_size", "65024"}, {NULL, NULL}};
+  {"num_hidden_layers", "32"}, {"num_kv_heads", "\"=num_attention_heads\""}, {"parallel_attn", "true"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "65024"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults};
+static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults, hfm__rope_names};

@@ -31,7 +31,7 @@ HFM__PRIVATE hfm__causal *hfm__gemma_configure(hfm__builder *b) {
 }
 
 static const hfm__decoder_layer_class hfm__gemma_layer = {hfm__decoder_layer_init, hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__gemma_itself = HFM__DECODER(gemma, NULL, 10000.0);
+static const hfm__decoder_traits hfm__gemma_itself = HFM__DECODER(gemma, NULL);
 
 /* ---- Gemma 2 ---- */
 
@@ -86,14 +86,14 @@ HFM__PRIVATE hfm__val hfm__gemma2_layer_forward(hfm__builder *b, const hfm__deco
 }
 
 static const hfm__decoder_layer_class hfm__gemma2_layer = {hfm__gemma2_layer_init, hfm__gemma2_layer_forward};
-static const hfm__decoder_traits hfm__gemma2_traits = HFM__DECODER(gemma2, NULL, 10000.0);
+static const hfm__decoder_traits hfm__gemma2_traits = HFM__DECODER(gemma2, NULL);
 
 /* ---- Gemma 3 ---- */
 
 /* attn_logit_softcapping is in its configuration, but not in its forward. */
 HFM__PRIVATE hfm__causal *hfm__gemma3_configure(hfm__builder *b) {
-  static const hfm__rope_source full = {"full_attention", "rope_theta", 1000000.0, NULL, 1, NULL};
-  static const hfm__rope_source sliding = {"sliding_attention", "rope_local_base_freq", 10000.0, NULL, 1, NULL};
+  static const hfm__rope_source full = {"full_attention", 0, NULL};
+  static const hfm__rope_source sliding = {"sliding_attention", 0, NULL};
   hfm__decoder *self = hfm__gemma2_make(b);
   if (!self) return NULL;
   self->qk_norm = HFM__QK_NORM_HEADS;
@@ -121,7 +121,7 @@ HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, in
 }
 
 static const hfm__decoder_layer_class hfm__gemma3_layer = {hfm__gemma3_layer_init, hfm__gemma2_layer_forward};
-static const hfm__decoder_traits hfm__gemma3_traits = HFM__DECODER(gemma3, NULL, 0);
+static const hfm__decoder_traits hfm__gemma3_traits = HFM__DECODER(gemma3, NULL);
 
 /* ---- Heads ---- */
 
@@ -150,7 +150,8 @@ static const hfm__config_pair hfm__gemma_defaults[] = {
   {"head_dim", "256"}, {"hidden_act", "\"gelu_pytorch_tanh\""}, {"hidden_size", "3072"}, {"initializer_range", "0.02"},
   {"intermediate_size", "24576"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "16"},
   {"num_hidden_layers", "28"}, {"num_key_value_heads", "16"}, {"pad_token_id", "0"}, {"rms_norm_eps", "1e-06"},
-  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "true"},
+  {"use_cache", "true"}, {"vocab_size", "256000"}, {NULL, NULL}};
 
 static const hfm__config_pair hfm__gemma2_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"attn_logit_softcapping", "50.0"}, {"bos_token_id", "2"},
@@ -158,18 +159,25 @@ static const hfm__config_pair hfm__gemma2_defaults[] = {
   {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"}, {"initializer_range", "0.02"},
   {"intermediate_size", "9216"}, {"max_position_embeddings", "8192"}, {"num_attention_heads", "8"},
   {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"}, {"query_pre_attn_scalar", "256"},
-  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
-  {"vocab_size", "256000"}, {NULL, NULL}};
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
+  {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "256000"},
+  {NULL, NULL}};
 
 static const hfm__config_pair hfm__gemma3_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "2"}, {"eos_token_id", "1"},
   {"head_dim", "256"}, {"hidden_activation", "\"gelu_pytorch_tanh\""}, {"hidden_size", "2304"},
   {"initializer_range", "0.02"}, {"intermediate_size", "9216"}, {"max_position_embeddings", "131072"},
   {"num_attention_heads", "8"}, {"num_hidden_layers", "26"}, {"num_key_value_heads", "4"}, {"pad_token_id", "0"},
-  {"query_pre_attn_scalar", "256"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
-  {"tie_word_embeddings", "true"}, {"use_bidirectional_attention", "false"}, {"use_cache", "true"},
-  {"vocab_size", "262208"}, {NULL, NULL}};
+  {"query_pre_attn_scalar", "256"}, {"rms_norm_eps", "1e-06"},
+  {"rope_parameters", "{\"full_attention\": " HFM__ROPE_DEFAULT("1000000.0") ", \"sliding_attention\": "
+                      HFM__ROPE_DEFAULT("10000.0") "}"},
+  {"sliding_window", "4096"}, {"tie_word_embeddings", "true"}, {"use_bidirectional_attention", "false"},
+  {"use_cache", "true"}, {"vocab_size", "262208"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults};
-static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults};
-static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults};
+static const hfm__rope_name hfm__gemma3_rope_names[] = {
+  {"full_attention", "rope_theta", "rope_theta"}, {"sliding_attention", "rope_theta", "rope_local_base_freq"},
+  {NULL, NULL, NULL}};
+
+static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults, hfm__rope_names};
+static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults, hfm__rope_names};
+static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults, hfm__gemma3_rope_names};

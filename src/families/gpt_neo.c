@@ -166,4 +166,4 @@ static const hfm__config_pair hfm__gpt_neo_defaults[] = {
   {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
   {"window_size", "256"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults};
+static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults, NULL};

@@ -54,7 +54,7 @@ HFM__PRIVATE void hfm__gpt_neox_layer_init(hfm__builder *b, const hfm__gpt_neox 
 }
 
 HFM__PRIVATE void hfm__gpt_neox_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rotary_emb_base", 10000.0, "rotary_pct", 0.25, NULL};
+  static const hfm__rope_source source = {NULL, 1, NULL};
   hfm__gpt_neox *self = (hfm__gpt_neox *)base;
   base->words = hfm__embedding(b, "embed_in", base->vocab_size, base->width, HFM__NO_PADDING);
   self->emb_dropout = hfm__dropout(b, "emb_dropout", self->hidden_dropout);
@@ -127,7 +127,10 @@ static const hfm__config_pair hfm__gpt_neox_defaults[] = {
   {"eos_token_id", "2"}, {"hidden_act", "\"gelu\""}, {"hidden_dropout", "0.0"}, {"hidden_size", "6144"},
   {"initializer_range", "0.02"}, {"intermediate_size", "24576"}, {"is_decoder", "false"}, {"layer_norm_eps", "1e-05"},
   {"max_position_embeddings", "2048"}, {"num_attention_heads", "64"}, {"num_hidden_layers", "44"},
-  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_parallel_residual", "true"},
-  {"vocab_size", "50432"}, {NULL, NULL}};
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0, \"partial_rotary_factor\": 0.25")},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_parallel_residual", "true"}, {"vocab_size", "50432"},
+  {NULL, NULL}};
 
-static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults};
+static const hfm__rope_name hfm__gpt_neox_rope_names[] = {
+  {NULL, "rope_theta", "rotary_emb_base"}, {NULL, "partial_rotary_factor", "rotary_pct"}, {NULL, NULL, NULL}};
+static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults, hfm__gpt_neox_rope_names};

@@ -15,7 +15,7 @@ HFM__PRIVATE hfm__causal *hfm__granite_configure(hfm__builder *b) {
 }
 
 static const hfm__decoder_layer_class hfm__granite_layer = {hfm__decoder_layer_init, hfm__decoder_layer_forward};
-static const hfm__decoder_traits hfm__granite_traits = HFM__DECODER(granite, NULL, 10000.0);
+static const hfm__decoder_traits hfm__granite_traits = HFM__DECODER(granite, NULL);
 
 static const hfm__head hfm__granite_heads[] = {
     HFM__CAUSAL_BASE_HEAD,
@@ -31,7 +31,8 @@ static const hfm__config_pair hfm__granite_defaults[] = {
   {"embedding_multiplier", "1.0"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"},
   {"initializer_range", "0.02"}, {"intermediate_size", "11008"}, {"logits_scaling", "1.0"},
   {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"residual_multiplier", "1.0"}, {"rms_norm_eps", "1e-06"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "\"=num_attention_heads\""}, {"residual_multiplier", "1.0"},
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults};
+static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults, hfm__rope_names};

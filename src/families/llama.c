@@ -74,22 +74,22 @@ static const hfm__decoder_layer_class hfm__llama_layer = {hfm__llama_layer_init,
 
 /* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
 static const hfm__llama_traits hfm__llama_itself = {
-    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
 static const hfm__llama_traits hfm__mistral_traits = {
-    HFM__DECODER(llama, "model", 10000.0), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__DECODER(llama, "model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
 static const hfm__llama_traits hfm__ministral_traits = {
-    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
-    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
     HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
-    HFM__DECODER(llama, "transformer", 10000.0), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
     HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
 static const hfm__llama_traits hfm__smollm3_traits = {
-    HFM__DECODER(llama, "transformer", 2000000.0), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
+    HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
 
 /* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
@@ -98,28 +98,32 @@ static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
   {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
   {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"vocab_size", "32000"}, {NULL, NULL}};
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "\"=num_attention_heads\""}, {"pretraining_tp", "1"},
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
 static const hfm__config_pair hfm__mistral_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
   {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
   {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"sliding_window", "4096"},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
 static const hfm__config_pair hfm__qwen2_defaults[] = {
   {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
   {"intermediate_size", "22016"}, {"max_position_embeddings", "32768"}, {"max_window_layers", "28"},
-  {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"},
-  {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+  {"num_attention_heads", "32"}, {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"sliding_window", "4096"},
+  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
+  {NULL, NULL}};
 
 static const hfm__config_pair hfm__qwen3_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"head_dim", "128"}, {"hidden_act", "\"silu\""},
   {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "22016"},
   {"max_position_embeddings", "32768"}, {"max_window_layers", "28"}, {"num_attention_heads", "32"},
-  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"}, {"sliding_window", "4096"},
+  {"num_hidden_layers", "32"}, {"num_key_value_heads", "32"}, {"rms_norm_eps", "1e-06"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"sliding_window", "4096"},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"},
   {NULL, NULL}};
 
@@ -127,12 +131,13 @@ static const hfm__config_pair hfm__smollm3_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "128000"}, {"eos_token_id", "128001"},
   {"hidden_act", "\"silu\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
   {"max_position_embeddings", "32768"}, {"mlp_bias", "false"}, {"no_rope_layer_interval", "4"},
-  {"num_attention_heads", "16"}, {"num_hidden_layers", "36"}, {"num_key_value_heads", "4"},
-  {"pad_token_id", "128004"}, {"rms_norm_eps", "1e-06"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
-  {"use_sliding_window", "false"}, {"vocab_size", "128256"}, {NULL, NULL}};
+  {"num_attention_heads", "16"}, {"num_hidden_layers", "36"}, {"num_key_value_heads", "4"}, {"pad_token_id", "128004"},
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("2000000.0")},
+  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "128256"},
+  {NULL, NULL}};
 
-static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults};
-static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults};
-static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults};
-static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults};
-static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults};
+static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults, hfm__rope_names};
+static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults, hfm__rope_names};
+static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults, hfm__rope_names};
+static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults, hfm__rope_names};
+static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults, hfm__rope_names};

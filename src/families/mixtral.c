@@ -106,9 +106,9 @@ HFM__PRIVATE hfm__val hfm__mixtral_layer_forward(hfm__builder *b, const hfm__dec
 }
 
 static const hfm__decoder_layer_class hfm__mixtral_layer = {hfm__mixtral_layer_init, hfm__mixtral_layer_forward};
-static const hfm__mixtral_traits hfm__mixtral_itself = {HFM__DECODER(mixtral, "model", 1000000.0),
+static const hfm__mixtral_traits hfm__mixtral_itself = {HFM__DECODER(mixtral, "model"),
                                                         "intermediate_size", 1, 0};
-static const hfm__mixtral_traits hfm__qwen3_moe_traits = {HFM__DECODER(mixtral, "transformer", 10000.0),
+static const hfm__mixtral_traits hfm__qwen3_moe_traits = {HFM__DECODER(mixtral, "transformer"),
                                                           "moe_intermediate_size", 0, 1};
 
 /* Files have the experts one by one; save_pretrained writes them so, too. */
@@ -137,7 +137,8 @@ static const hfm__config_pair hfm__mixtral_defaults[] = {
   {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
   {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "2"},
   {"num_hidden_layers", "32"}, {"num_key_value_heads", "8"}, {"num_local_experts", "8"},
-  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-05"}, {"router_aux_loss_coef", "0.001"},
+  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-05"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("1000000.0")}, {"router_aux_loss_coef", "0.001"},
   {"router_jitter_noise", "0.0"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"},
   {NULL, NULL}};
 
@@ -145,11 +146,13 @@ static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"decoder_sparse_step", "1"}, {"hidden_act", "\"silu\""},
   {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "6144"},
   {"max_position_embeddings", "32768"}, {"mlp_only_layers", "[]"}, {"moe_intermediate_size", "768"},
-  {"norm_topk_prob", "false"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "8"},
-  {"num_hidden_layers", "24"}, {"num_key_value_heads", "4"}, {"num_local_experts", "128"},
-  {"output_router_logits", "false"}, {"rms_norm_eps", "1e-06"}, {"router_aux_loss_coef", "0.001"},
-  {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
+  {"norm_topk_prob", "false"}, {"num_attention_heads", "32"}, {"num_experts_per_tok", "8"}, {"num_hidden_layers", "24"},
+  {"num_key_value_heads", "4"}, {"num_local_experts", "128"}, {"output_router_logits", "false"},
+  {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
+  {"router_aux_loss_coef", "0.001"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"},
+  {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__mixtral_config_class = {hfm__mixtral_aliases, hfm__mixtral_defaults};
-static const hfm__config_class hfm__qwen3_moe_config_class = {hfm__mixtral_aliases, hfm__qwen3_moe_defaults};
+static const hfm__config_class hfm__mixtral_config_class =
+    {hfm__mixtral_aliases, hfm__mixtral_defaults, hfm__rope_names};
+static const hfm__config_class hfm__qwen3_moe_config_class =
+    {hfm__mixtral_aliases, hfm__qwen3_moe_defaults, hfm__rope_names};

@@ -29,7 +29,7 @@ HFM__PRIVATE hfm__val hfm__olmo2_layer_forward(hfm__builder *b, const hfm__decod
 }
 
 static const hfm__decoder_layer_class hfm__olmo2_layer = {hfm__olmo2_layer_init, hfm__olmo2_layer_forward};
-static const hfm__decoder_traits hfm__olmo2_traits = HFM__DECODER(olmo2, NULL, 10000.0);
+static const hfm__decoder_traits hfm__olmo2_traits = HFM__DECODER(olmo2, NULL);
 
 static const hfm__head hfm__olmo2_heads[] = {
     HFM__CAUSAL_BASE_HEAD,
@@ -43,7 +43,8 @@ static const hfm__config_pair hfm__olmo2_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"eos_token_id", "50279"}, {"hidden_act", "\"silu\""},
   {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
   {"max_position_embeddings", "2048"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"pad_token_id", "1"}, {"rms_norm_eps", "1e-05"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"},
-  {"vocab_size", "50304"}, {NULL, NULL}};
+  {"num_key_value_heads", "\"=num_attention_heads\""}, {"pad_token_id", "1"}, {"rms_norm_eps", "1e-05"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "false"},
+  {"use_cache", "true"}, {"vocab_size", "50304"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults};
+static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults, hfm__rope_names};

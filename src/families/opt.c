@@ -22,7 +22,7 @@ HFM__PRIVATE hfm__causal *hfm__opt_configure(hfm__builder *b) {
   if (!self) return NULL;
   hfm__causal_configure(b, &self->base, "hidden_size");
   self->hidden_size = self->base.width;
-  self->base.width = hfm__size_or(b, "word_embed_proj_dim", self->hidden_size);
+  self->base.width = hfm__size(b, "word_embed_proj_dim");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
   self->ffn_dim = hfm__size(b, "ffn_dim");
@@ -149,6 +149,6 @@ static const hfm__config_pair hfm__opt_defaults[] = {
   {"eos_token_id", "2"}, {"ffn_dim", "3072"}, {"hidden_size", "768"}, {"init_std", "0.02"},
   {"layer_norm_elementwise_affine", "true"}, {"layerdrop", "0.0"}, {"max_position_embeddings", "2048"},
   {"num_attention_heads", "12"}, {"num_hidden_layers", "12"}, {"pad_token_id", "1"}, {"tie_word_embeddings", "true"},
-  {"use_cache", "true"}, {"vocab_size", "50272"}, {NULL, NULL}};
+  {"use_cache", "true"}, {"vocab_size", "50272"}, {"word_embed_proj_dim", "\"=hidden_size\""}, {NULL, NULL}};
 
-static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults};
+static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults, NULL};

@@ -26,7 +26,7 @@ HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
   hfm__causal_configure(b, &self->base, "hidden_size");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
-  self->num_key_value_heads = hfm__size_or(b, "num_key_value_heads", self->num_attention_heads);
+  self->num_key_value_heads = hfm__size(b, "num_key_value_heads");
   self->intermediate_size = hfm__size(b, "intermediate_size");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->hidden_act = hfm__activation_key(b, "hidden_act");
@@ -65,7 +65,7 @@ HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm
 }
 
 HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
-  static const hfm__rope_source source = {NULL, "rope_theta", 10000.0, "partial_rotary_factor", 0.5, NULL};
+  static const hfm__rope_source source = {NULL, 1, NULL};
   hfm__phi *self = (hfm__phi *)base;
   base->words = hfm__embedding(b, "embed_tokens", base->vocab_size, base->width, base->pad_token_id);
   self->layers = HFM__NEW(b, hfm__phi_layer, self->num_hidden_layers);
@@ -132,9 +132,11 @@ static const hfm__family hfm__phi_family = {"model", HFM__IN_input_ids, hfm__phi
 
 static const hfm__config_pair hfm__phi_defaults[] = {
   {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"embd_pdrop", "0.0"}, {"eos_token_id", "2"},
-  {"hidden_act", "\"gelu_new\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"},
-  {"intermediate_size", "8192"}, {"layer_norm_eps", "1e-05"}, {"max_position_embeddings", "2048"},
-  {"num_attention_heads", "32"}, {"num_hidden_layers", "24"}, {"qk_layernorm", "false"}, {"resid_pdrop", "0.0"},
+  {"hidden_act", "\"gelu_new\""}, {"hidden_size", "2048"}, {"initializer_range", "0.02"}, {"intermediate_size", "8192"},
+  {"layer_norm_eps", "1e-05"}, {"max_position_embeddings", "2048"}, {"num_attention_heads", "32"},
+  {"num_hidden_layers", "24"}, {"num_key_value_heads", "\"=num_attention_heads\""}, {"qk_layernorm", "false"},
+  {"resid_pdrop", "0.0"},
+  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0, \"partial_rotary_factor\": 0.5")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "51200"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults};
+static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults, hfm__rope_names};

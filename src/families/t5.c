@@ -66,8 +66,7 @@ HFM__PRIVATE hfm__t5 *hfm__t5_new(hfm__builder *b) {
   self->d_kv = hfm__size(b, "d_kv");
   self->d_ff = hfm__size(b, "d_ff");
   self->num_layers = hfm__layer_count(b, "num_layers");
-  self->num_decoder_layers =
-      hfm__is_null(b, "num_decoder_layers") ? self->num_layers : hfm__layer_count(b, "num_decoder_layers");
+  self->num_decoder_layers = hfm__layer_count(b, "num_decoder_layers");
   self->num_heads = hfm__size(b, "num_heads");
   self->buckets = hfm__size(b, "relative_attention_num_buckets");
   self->max_distance = hfm__size(b, "relative_attention_max_distance");
@@ -375,18 +374,19 @@ static const hfm__config_pair hfm__t5_aliases[] = {{"hidden_size", "d_model"}, {
 
 static const hfm__config_pair hfm__t5_defaults[] = {
   {"classifier_dropout", "0.0"}, {"d_ff", "2048"}, {"d_kv", "64"}, {"d_model", "512"}, {"dropout_rate", "0.1"},
-  {"eos_token_id", "1"}, {"feed_forward_proj", "\"relu\""}, {"initializer_factor", "1.0"},
-  {"is_encoder_decoder", "true"}, {"layer_norm_epsilon", "1e-06"}, {"num_heads", "8"}, {"num_layers", "6"},
-  {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
-  {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "32128"}, {NULL, NULL}};
+  {"eos_token_id", "1"}, {"feed_forward_proj", "\"relu\""}, {"initializer_factor", "1.0"}, {"is_decoder", "false"},
+  {"is_encoder_decoder", "true"}, {"layer_norm_epsilon", "1e-06"}, {"num_decoder_layers", "\"=num_layers\""},
+  {"num_heads", "8"}, {"num_layers", "6"}, {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"},
+  {"relative_attention_num_buckets", "32"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"},
+  {"vocab_size", "32128"}, {NULL, NULL}};
 
 static const hfm__config_pair hfm__mt5_defaults[] = {
-  {"classifier_dropout", "0.0"}, {"d_ff", "1024"}, {"d_kv", "64"}, {"d_model", "512"},
-  {"decoder_start_token_id", "0"}, {"dropout_rate", "0.1"}, {"eos_token_id", "1"},
-  {"feed_forward_proj", "\"gated-gelu\""}, {"initializer_factor", "1.0"}, {"is_encoder_decoder", "true"},
-  {"layer_norm_epsilon", "1e-06"}, {"num_heads", "6"}, {"num_layers", "8"}, {"pad_token_id", "0"},
-  {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
+  {"classifier_dropout", "0.0"}, {"d_ff", "1024"}, {"d_kv", "64"}, {"d_model", "512"}, {"decoder_start_token_id", "0"},
+  {"dropout_rate", "0.1"}, {"eos_token_id", "1"}, {"feed_forward_proj", "\"gated-gelu\""},
+  {"initializer_factor", "1.0"}, {"is_decoder", "false"}, {"is_encoder_decoder", "true"},
+  {"layer_norm_epsilon", "1e-06"}, {"num_decoder_layers", "\"=num_layers\""}, {"num_heads", "6"}, {"num_layers", "8"},
+  {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250112"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults};
-static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults};
+static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults, NULL};
+static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults, NULL};

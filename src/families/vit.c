@@ -44,7 +44,7 @@ HFM__PRIVATE hfm__vit *hfm__vit_new(hfm__builder *b) {
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
   self->intermediate_size = hfm__size(b, "intermediate_size");
   self->num_channels = hfm__size(b, "num_channels");
-  self->pooler_output_size = hfm__size_or(b, "pooler_output_size", self->hidden_size);
+  self->pooler_output_size = hfm__size(b, "pooler_output_size");
   self->hidden_act = hfm__activation_key(b, "hidden_act");
   self->pooler_act = hfm__activation_key(b, "pooler_act");
   self->qkv_bias = hfm__flag(b, "qkv_bias");
@@ -235,7 +235,7 @@ static const hfm__config_pair hfm__vit_defaults[] = {
   {"attention_probs_dropout_prob", "0.0"}, {"encoder_stride", "16"}, {"hidden_act", "\"gelu\""},
   {"hidden_dropout_prob", "0.0"}, {"hidden_size", "768"}, {"image_size", "224"}, {"initializer_range", "0.02"},
   {"intermediate_size", "3072"}, {"layer_norm_eps", "1e-12"}, {"num_attention_heads", "12"}, {"num_channels", "3"},
-  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""}, {"qkv_bias", "true"},
-  {NULL, NULL}};
+  {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""},
+  {"pooler_output_size", "\"=hidden_size\""}, {"qkv_bias", "true"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults};
+static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults, NULL};

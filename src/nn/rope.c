@@ -4,12 +4,9 @@
 
 /* Which parameters count. */
 typedef struct hfm__rope_source {
-  const char *layer_type;  /* those for this type of layer; NULL: the model's */
-  const char *theta_key;   /* what rope_theta is called beside the parameters */
-  double theta;            /* where the configuration has none */
-  const char *partial_key; /* the same for partial_rotary_factor; NULL: whole heads are rotated */
-  double partial;
-  const char *type;        /* what the family takes the configuration's for; NULL: itself */
+  const char *layer_type; /* those for this type of layer; NULL: the model's */
+  int32_t partial;        /* 1: partial_rotary_factor says how much of a head is rotated; 0: whole heads are */
+  const char *type;       /* what the family takes the configuration's for; NULL: itself */
 } hfm__rope_source;
 
 typedef struct hfm__rope {
@@ -22,6 +19,22 @@ typedef struct hfm__rope {
   double base, factor;
 } hfm__rope;
 
+/* What the parameters of most model types are called beside the others in old files. */
+static const hfm__rope_name hfm__rope_names[] = {
+    {NULL, "rope_theta", "rope_theta"}, {NULL, "partial_rotary_factor", "partial_rotary_factor"}, {NULL, NULL, NULL}};
+
+/* A configuration class's rope_parameters. */
+#define HFM__ROPE_DEFAULT(theta) "{\"rope_theta\": " theta ", \"rope_type\": \"default\"}"
+
+/* A parameter, in whichever spelling the configuration has it. */
+HFM__PRIVATE hfm__config_value hfm__rope_parameter(const hfm__builder *b, const char *name) {
+  const char *layer = b->rope_layer;
+  char key[128];
+  hfm__text t = hfm__text_to(key, sizeof key);
+  hfm__text_format(&t, "rope_parameters.%s%s%s", layer ? layer : "", layer ? "." : "", name);
+  return hfm__config_find(b->config, key);
+}
+
 /* Pairs that are rotated. Of an odd dimension the last pair has an element more. */
 HFM__PRIVATE int64_t hfm__rope_half(const hfm__rope *rope) { return (rope->dimension + 1) / 2; }
 
@@ -33,7 +46,7 @@ HFM__PRIVATE float hfm__inverse_frequency(double base, int64_t i, int64_t dimens
 
 /* A parameter is not what it must be. */
 HFM__PRIVATE void hfm__rope_wrong(hfm__builder *b, int32_t item, const char *key, const char *expected) {
-  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
+  const hfm__config_value member = hfm__rope_parameter(b, key);
   char found[HFM__JSON_SHOWN];
   hfm__text t = hfm__text_to(found, sizeof found);
   hfm__json_found(member.doc, member.node, &t);
@@ -43,7 +56,7 @@ HFM__PRIVATE void hfm__rope_wrong(hfm__builder *b, int32_t item, const char *key
 
 /* A number among the parameters, `fallback` where there is none or null; another type is an error. */
 HFM__PRIVATE double hfm__rope_number(hfm__builder *b, const char *key, double fallback) {
-  const hfm__config_value member = hfm__config_rope_member(b->config, b->rope_layer, key);
+  const hfm__config_value member = hfm__rope_parameter(b, key);
   double value = fallback;
   if (hfm__json_kind(member.doc, member.node) > HFM__JSON_NULL && !hfm__json_double(member.doc, member.node, &value) &&
       hfm__ok(b))
@@ -97,7 +110,7 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
 
 /* Python's truth of a parameter: false, null, 0 and "" are not. */
 HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
-  const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, key);
+  const hfm__config_value value = hfm__rope_parameter(b, key);
   double number;
   int32_t truth;
   if (!value.node) return fallback;
@@ -147,7 +160,7 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
 /* Frequencies divided by a list of factors, one for each. */
 HFM__PRIVATE const float *hfm__rope_divided(hfm__builder *b, const hfm__rope *rope, const char *key) {
   const int64_t half = hfm__rope_half(rope);
-  const hfm__config_value list = hfm__config_rope_member(b->config, b->rope_layer, key);
+  const hfm__config_value list = hfm__rope_parameter(b, key);
   float *frequency = HFM__NEW(b, float, half);
   uint32_t node = hfm__json_first(list.doc, list.node);
   int64_t i = 0;
@@ -176,43 +189,28 @@ HFM__PRIVATE void hfm__rope_long(hfm__builder *b, hfm__rope *rope, int64_t max_p
                                  : (float)sqrt(1.0 + hfm__exact_log(factor) / hfm__exact_log(original));
 }
 
-/* How much of a head is rotated: partial_rotary_factor among the parameters, or what stands for it beside them. */
-HFM__PRIVATE double hfm__rope_partial(hfm__builder *b, const hfm__rope_source *source) {
-  const char *key = "partial_rotary_factor", *beside = source->partial_key ? source->partial_key : key;
-  double part = hfm__rope_number(b, key, source->partial);
-  if (hfm__ok(b) && !hfm__config_rope_member(b->config, b->rope_layer, key).node && !hfm__is_null(b, beside))
-    b->result = hfm__config_need_float(b->config, beside, 0, 1, &part, b->error);
-  if (hfm__ok(b) && !(part >= 0 && part <= 1))
-    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
-                          "rope parameter %q is %g, but must be from 0 to 1", key, part);
+/* How much of a head is rotated. */
+HFM__PRIVATE double hfm__rope_partial(hfm__builder *b) {
+  const char *key = "partial_rotary_factor";
+  const double part = hfm__rope_number(b, key, 1);
+  if (hfm__ok(b) && !(part >= 0 && part <= 1)) hfm__rope_wrong(b, HFM_E_CONFIG_RANGE, key, "from 0 to 1");
   return hfm__ok(b) ? part : 1;
 }
 
 /* The first elements of a head turn, at frequencies of the whole head, divided by `factor`; the others stand still. */
-HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, const hfm__rope_source *source, float *frequency,
-                                         int64_t dimension) {
-  const double part = hfm__rope_partial(b, source), factor = hfm__rope_factor(b, 1);
+HFM__PRIVATE void hfm__rope_proportional(hfm__builder *b, float *frequency, int64_t dimension) {
+  const double part = hfm__rope_partial(b), factor = hfm__rope_factor(b, 1);
   for (int64_t i = 0; i < dimension / 2; i++)
     frequency[i] = i < (int64_t)(part * (double)dimension / 2) ? frequency[i] / (float)factor : 0.0f;
 }
 
-/* rope_theta among the parameters, or beside them. */
-HFM__PRIVATE double hfm__rope_theta(hfm__builder *b, const hfm__rope_source *source) {
-  double base = source->theta;
-  if (hfm__config_rope_member(b->config, b->rope_layer, "rope_theta").node) return hfm__rope_needed(b, "rope_theta");
-  if (hfm__ok(b) && hfm__config_find(b->config, source->theta_key).node)
-    b->result = hfm__config_need_float(b->config, source->theta_key, 1e-300, 1e300, &base, b->error);
-  return base;
-}
-
+/* "default", "linear", "llama3", ... */
 HFM__PRIVATE const char *hfm__rope_type(hfm__builder *b) {
-  static const char *const keys[] = {"rope_type", "type"};
-  for (size_t i = 0; i < HFM__COUNT(keys) && hfm__ok(b); i++) {
-    const hfm__config_value value = hfm__config_rope_member(b->config, b->rope_layer, keys[i]);
-    if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL && !hfm__json_text(value.doc, value.node))
-      hfm__rope_wrong(b, HFM_E_CONFIG_TYPE, keys[i], "a string");
-  }
-  return hfm__config_rope_type(b->config, b->rope_layer);
+  const hfm__config_value value = hfm__rope_parameter(b, "rope_type");
+  const char *type = hfm__json_text(value.doc, value.node);
+  if (hfm__ok(b) && !type && hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL)
+    hfm__rope_wrong(b, HFM_E_CONFIG_TYPE, "rope_type", "a string");
+  return type ? type : "default";
 }
 
 /* Refuses what says something and is no object: it would count for nothing. An empty list says nothing. */
@@ -240,15 +238,15 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   type = source->type ? source->type : hfm__rope_type(b);
   memset(rope, 0, sizeof *rope);
   proportional = hfm__equal(type, "proportional");
-  whole = proportional || !source->partial_key;
-  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b, source));
-  rope->base = hfm__rope_theta(b, source);
+  whole = proportional || !source->partial;
+  rope->dimension = whole ? head_dim : (int64_t)((double)head_dim * hfm__rope_partial(b));
+  rope->base = hfm__rope_needed(b, "rope_theta");
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
   /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
      then fail in forward. */
-  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b, source) != 1)
+  if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b) != 1)
     hfm__refuse(b, "partial_rotary_factor", "not 1", "this model type rotates whole heads");
   rope->scale = 1;
   rope->factor = 1;
@@ -280,7 +278,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   } else if (hfm__equal(type, "longrope")) {
     hfm__rope_long(b, rope, max_positions);
   } else if (proportional) {
-    hfm__rope_proportional(b, source, frequency, rope->dimension);
+    hfm__rope_proportional(b, frequency, rope->dimension);
   } else if (!hfm__equal(type, "default")) {
     hfm__refuse(b, "rope_type", type, "use default, linear, dynamic, yarn, longrope, llama3 or proportional");
   }

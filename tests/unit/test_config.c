@@ -195,43 +195,118 @@ static void test_labels(void) {
   hfm_config_free(c);
 }
 
-/* A number among the rope parameters, or -1. */
-static double rope_number(const hfm_config *config, const char *layer, const char *key) {
-  const hfm__config_value value = hfm__config_rope_member(config, layer, key);
-  double number;
-  return hfm__json_double(value.doc, value.node, &number) ? number : -1;
-}
-
+/* What a rope parameter is, in every spelling of its name and of the file: as `config.rope_parameters` is after
+   Transformers' AutoConfig. `layer` is "" or "full_attention.", ...; -1: there is none. */
 static void test_rope(void) {
   static const struct {
     const char *json, *layer, *type;
     double theta, factor;
   } cases[] = {
-      {"{\"rope_theta\": 500000.0, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}}", NULL, "llama3", -1,
-       8},
-      {"{\"rope_theta\": 10000, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}", NULL, "linear", -1, 2},
-      {"{\"rope_theta\": 10000, \"rope_scaling\": null}", NULL, "default", -1, -1},
-      {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, \"rope_parameters\": {\"rope_type\": \"yarn\"}}",
-       NULL, "linear", -1, 2}, /* what a user adds counts */
-      {"{\"rope_scaling\": {}, \"rope_parameters\": {\"rope_type\": \"yarn\"}}", NULL, "yarn", -1, -1},
-      {"{\"rope_parameters\": {\"rope_theta\": 1000.0, \"rope_type\": \"yarn\", \"factor\": 4.0}, \"rope_theta\": 5}",
-       NULL, "yarn", 1000, 4},
-      {"{\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 1e6, \"rope_type\": \"default\"}, "
-       "\"sliding_attention\": {\"rope_theta\": 1e4, \"rope_type\": \"linear\", \"factor\": 8}}}",
-       "sliding_attention", "linear", 10000, 8},
-      {"{\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 1e6, \"factor\": 2}}, "
-       "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8}}", "full_attention", "linear", 1e6, 8},
-      {"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 8}}", "full_attention", "default", -1, 8},
-      {"{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8}}", "sliding_attention", "default", -1, -1},
-      {"{\"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 8}}", "full_attention", "default", -1, -1},
-      {"{}", NULL, "default", -1, -1},
+      {"{\"model_type\": \"llama\", \"rope_theta\": 500000.0, "
+       "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}}", "", "llama3", 500000, 8},
+      {"{\"model_type\": \"llama\", \"rope_theta\": 5000, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}}",
+       "", "linear", 5000, 2},
+      {"{\"model_type\": \"llama\", \"rope_theta\": 5000, \"rope_scaling\": null}", "", "default", 5000, -1},
+      {"{\"model_type\": \"llama\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}, "
+       "\"rope_parameters\": {\"rope_type\": \"yarn\"}}", "", "linear", 10000, 2}, /* what a user adds counts */
+      {"{\"model_type\": \"llama\", \"rope_scaling\": {}, \"rope_parameters\": {\"rope_type\": \"yarn\"}}", "", "yarn",
+       10000, -1},
+      {"{\"model_type\": \"llama\", \"rope_parameters\": {\"rope_theta\": 1000.0, \"rope_type\": \"yarn\", "
+       "\"factor\": 4.0}, \"rope_theta\": 5}", "", "yarn", 1000, 4},
+      {"{\"model_type\": \"smollm3\"}", "", "default", 2000000, -1},
+      {"{\"model_type\": \"gpt_neox\", \"rotary_emb_base\": 500}", "", "default", 500, -1},
+      {"{\"model_type\": \"gemma3_text\", \"rope_parameters\": {\"full_attention\": {\"rope_theta\": 1e5, "
+       "\"rope_type\": \"default\"}, \"sliding_attention\": {\"rope_theta\": 1e3, \"rope_type\": \"linear\", "
+       "\"factor\": 8}}}", "sliding_attention.", "linear", 1000, 8},
+      {"{\"model_type\": \"gemma3_text\", \"rope_parameters\": {\"full_attention\": {\"rope_theta\": 1e5, "
+       "\"factor\": 2}}, \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8}}", "full_attention.", "linear",
+       1e5, 8},
+      {"{\"model_type\": \"gemma3_text\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 8}}", "full_attention.",
+       "default", 1e6, 8},
+      {"{\"model_type\": \"gemma3_text\", \"rope_local_base_freq\": 77, "
+       "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8}}", "sliding_attention.", "default", 77, -1},
+      {"{\"model_type\": \"llama\"}", "", "default", 10000, -1},
+  };
+  static const char *const spellings[] = {"rope_parameters", "rope_scaling"};
+  char key[80];
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    hfm_config *c = config_of(cases[i].json);
+    if (!c) continue;
+    for (size_t k = 0; k < HFM__COUNT(spellings); k++) {
+      if (k && cases[i].layer[0]) continue;
+      snprintf(key, sizeof key, "%s.%srope_type", spellings[k], cases[i].layer);
+      CHECK_STR(hfm_config_get_string(c, key, "none"), cases[i].type);
+      snprintf(key, sizeof key, "%s.%srope_theta", spellings[k], cases[i].layer);
+      CHECK_NEAR(hfm_config_get_float(c, key, -1), cases[i].theta, 0);
+      snprintf(key, sizeof key, "%s.%sfactor", spellings[k], cases[i].layer);
+      CHECK_NEAR(hfm_config_get_float(c, key, -1), cases[i].factor, 0);
+    }
+    if (!cases[i].layer[0]) {
+      CHECK_STR(hfm_config_get_string(c, "rope_scaling.type", "none"), cases[i].type);
+      if (!strstr(cases[i].json, "\"rope_theta\": 5}"))
+        CHECK_NEAR(hfm_config_get_float(c, strstr(cases[i].json, "neox") ? "rotary_emb_base" : "rope_theta", -1),
+                   cases[i].theta, 0);
+    }
+    hfm_config_free(c);
+  }
+}
+
+/* A parameter is changed where it counts, whatever it is called. */
+static void test_set_rope(void) {
+  static const struct {
+    const char *json, *key, *after;
+  } cases[] = {
+      {"\"rope_theta\": 5.0", "rope_theta", "\"rope_theta\": 7.0"},
+      {"\"rope_theta\": 5.0", "rope_parameters.rope_theta", "\"rope_theta\": 7.0"},
+      {"\"rope_parameters\": {\"rope_theta\": 5.0}", "rope_theta", "\"rope_parameters\": {\n    \"rope_theta\": 7.0"},
+      {"\"rope_parameters\": {\"rope_type\": \"default\"}", "rope_scaling.factor",
+       "\"rope_parameters\": {\n    \"factor\": 7.0"},
+      {"\"rope_scaling\": {\"type\": \"linear\"}", "rope_parameters.factor",
+       "\"rope_scaling\": {\n    \"factor\": 7.0"},
+      {"\"rope_scaling\": null", "rope_scaling.factor", "\"rope_scaling\": {\n    \"factor\": 7.0"},
+      {"\"rope_scaling\": null", "rope_parameters.factor", "\"rope_parameters\": {\n    \"factor\": 7.0"},
+      {"\"rope_scaling\": {\"long_factor\": [1.0, 2.0]}", "rope_parameters.long_factor.1", "1.0,\n      7.0"},
+  };
+  hfm_error error;
+  char json[1024];
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    hfm_config *c;
+    snprintf(json, sizeof json, "{\"model_type\": \"llama\", %s}", cases[i].json);
+    c = config_of(json);
+    if (!c) continue;
+    CHECK_INT(hfm_config_set_float(c, cases[i].key, 7, &error), HFM_OK);
+    CHECK_CONTAINS(written(c, json), cases[i].after);
+    CHECK(hfm_config_has(c, cases[i].key));
+    CHECK_NEAR(hfm_config_get_float(c, cases[i].key, -1), 7, 0);
+    if (!strstr(cases[i].key, ".1")) CHECK_INT(hfm_config_remove(c, cases[i].key, &error), HFM_OK);
+    if (!strstr(cases[i].key, ".1")) CHECK(!hfm_config_has(c, cases[i].key));
+    hfm_config_free(c);
+  }
+}
+
+/* What every configuration class has, and values that are another key's where the file has none or null. */
+static void test_same_as(void) {
+  static const struct {
+    const char *json, *key;
+    int64_t value;
+  } cases[] = {
+      {"{\"model_type\": \"bert\"}", "chunk_size_feed_forward", 0},
+      {"{\"model_type\": \"llama\", \"num_attention_heads\": 12}", "num_key_value_heads", 12},
+      {"{\"model_type\": \"llama\", \"num_attention_heads\": 12, \"num_key_value_heads\": null}", "num_key_value_heads",
+       12},
+      {"{\"model_type\": \"llama\", \"num_attention_heads\": 12, \"num_key_value_heads\": 3}", "num_key_value_heads", 3},
+      {"{\"model_type\": \"llama\"}", "pretraining_tp", 1},
+      {"{\"model_type\": \"vit\", \"hidden_size\": 48}", "pooler_output_size", 48},
+      {"{\"model_type\": \"t5\", \"num_layers\": 3}", "num_decoder_layers", 3},
+      {"{\"model_type\": \"t5\", \"num_hidden_layers\": 4}", "num_decoder_layers", 4}, /* by its alias */
+      {"{\"model_type\": \"opt\", \"hidden_size\": 16}", "word_embed_proj_dim", 16},
+      {"{\"model_type\": \"llama\", \"name\": \"=vocab_size\"}", "name", -1}, /* a file's text is a text */
   };
   for (size_t i = 0; i < HFM__COUNT(cases); i++) {
     hfm_config *c = config_of(cases[i].json);
     if (!c) continue;
-    CHECK_STR(hfm__config_rope_type(c, cases[i].layer), cases[i].type);
-    CHECK_NEAR(rope_number(c, cases[i].layer, "rope_theta"), cases[i].theta, 0);
-    CHECK_NEAR(rope_number(c, cases[i].layer, "factor"), cases[i].factor, 0);
+    CHECK_INT(hfm_config_get_int(c, cases[i].key, -1), cases[i].value);
+    CHECK_INT(hfm_config_get_bool(c, "is_encoder_decoder", -1), strstr(cases[i].json, "t5") != NULL);
     hfm_config_free(c);
   }
 }
@@ -478,14 +553,18 @@ static void test_every_allocation(void) {
   CHECK(memory.calls > 8);
 }
 
-/* A list as it is written, on one line. */
-static void without_space(const char *from, char *to) {
-  for (; *from; from++)
-    if (!strchr(" \n", *from)) *to++ = *from;
-  *to = 0;
+/* What a class's constructor works out from other values: a configuration that a file gives has it, ours doesn't. */
+static int is_computed(const char *key) {
+  static const char *const keys[] = {
+      "_name_or_path", "transformers_version", "model_type", "id2label", "label2id", /* of another kind */
+      "layer_types", "no_rope_layers", "attention_layers", "_sliding_window_pattern", "head_dim", "ffn_hidden_size",
+      "dense_act_fn", "is_gated_act", "scale_decoder_outputs"};
+  for (size_t i = 0; i < HFM__COUNT(keys); i++)
+    if (strcmp(keys[i], key) == 0) return 1;
+  return 0;
 }
 
-/* Each model type's defaults and second names against those of Transformers' class. */
+/* Each model type's defaults and second names against those of Transformers' class, both ways. */
 static void test_class_defaults(void) {
   enum { MOST = 1 << 16 };
   static char text[MOST];
@@ -496,30 +575,45 @@ static void test_class_defaults(void) {
   if (f) fclose(f);
   if (!CHECK(size && size < MOST) || !CHECK_INT(hfm_config_parse(text, size, NULL, &theirs, &error), HFM_OK)) return;
   for (const hfm__arch *arch = hfm__archs; arch->model_type; arch++) {
-    int32_t aliases = 0;
-    char key[128];
+    int32_t aliases = 0, known = 0;
+    char key[128], json[96];
     hfm__config_value map;
-    for (const hfm__config_pair *pair = arch->config->defaults; pair->key; pair++) {
-      const hfm__json *doc;
-      double ours = 0, number = 0;
+    hfm_config *ours;
+    const hfm__json *doc = &theirs->document;
+    uint32_t member;
+    snprintf(json, sizeof json, "{\"model_type\": \"%s\"}", arch->model_type);
+    ours = config_of(json);
+    if (!ours) continue;
+    snprintf(key, sizeof key, "%s.defaults", arch->model_type);
+    member = hfm__json_first(doc, hfm__config_find(theirs, key).node);
+    for (; member; member = hfm__json_following(doc, member)) {
+      const hfm__json_node *name = &doc->nodes[member];
       hfm__config_value value;
-      snprintf(key, sizeof key, "%s.defaults.%s", arch->model_type, pair->key);
-      value = hfm__config_find(theirs, key);
-      doc = value.doc;
+      double number, expected;
+      snprintf(key, sizeof key, "%.*s", (int)name->size, doc->text + name->start);
+      value = hfm__config_find(ours, key);
+      known += value.node != 0 && hfm__json_kind(doc, member + 1) > HFM__JSON_NULL;
+      if (hfm__json_kind(doc, member + 1) <= HFM__JSON_NULL || (is_computed(key) && !value.node)) continue;
       if (!CHECK(value.node != 0)) {
-        printf("    %s\n", key);
-      } else if (hfm__json_double(doc, value.node, &number)) {
-        CHECK(hfm__parse_double(pair->value, strlen(pair->value), &ours));
-        if (!CHECK(ours == number)) printf("    %s is %s\n", key, pair->value);
-      } else if (strcmp(pair->key, "sliding_window")) { /* which Qwen's classes drop, as use_sliding_window is false */
-        char found[256], shorter[256], wanted[256];
-        hfm__text t = hfm__text_to(found, sizeof found);
-        hfm__json_write(doc, value.node, &t);
-        without_space(found, shorter);
-        without_space(pair->value, wanted);
-        CHECK_STR(wanted, shorter);
+        printf("    %s has no %s\n", arch->model_type, key);
+      } else if (hfm__json_double(doc, member + 1, &expected)) {
+        if (!CHECK(hfm__json_double(value.doc, value.node, &number) && number == expected))
+          printf("    %s: %s\n", arch->model_type, key);
+      } else {
+        char found[2][256];
+        hfm__text t = hfm__text_to(found[0], sizeof found[0]), u = hfm__text_to(found[1], sizeof found[1]);
+        hfm__json_write(value.doc, value.node, &t);
+        hfm__json_write(doc, member + 1, &u);
+        if (!CHECK_STR(found[0], found[1])) printf("    %s: %s\n", arch->model_type, key);
       }
     }
+    CHECK(known > 10);
+    for (const hfm__config_pair *pair = arch->config->defaults; pair->key; pair++) {
+      if (strcmp(pair->key, "sliding_window") == 0) continue; /* Qwen's drop it, as use_sliding_window is false */
+      snprintf(key, sizeof key, "%s.defaults.%s", arch->model_type, pair->key);
+      if (!CHECK(hfm__config_find(theirs, key).node != 0)) printf("    %s\n", key);
+    }
+    hfm_config_free(ours);
     for (const hfm__config_pair *pair = arch->config->attribute_map; pair && pair->key; pair++, aliases++) {
       snprintf(key, sizeof key, "%s.attribute_map.%s", arch->model_type, pair->key);
       CHECK_STR(hfm_config_get_string(theirs, key, "(none)"), pair->value);
@@ -541,6 +635,8 @@ int main(void) {
   TEST(test_generation_values);
   TEST(test_labels);
   TEST(test_rope);
+  TEST(test_set_rope);
+  TEST(test_same_as);
   TEST(test_needed);
   TEST(test_editing);
   TEST(test_editing_is_bounded);

@@ -44,6 +44,10 @@ CASES = [
 ]
 
 
+class NotThis(Exception):
+    """This engine doesn't take part in this case."""
+
+
 def model_directory(name, dtype):
     """A directory with config and random weights, made once."""
     import torch
@@ -178,7 +182,7 @@ class TorchEager(Torch):
 
     def __init__(self, case, threads):
         if not case["new"]:
-            raise RuntimeError("the same as torch")
+            raise NotThis("the same as torch")
         super().__init__(case, threads)
 
 
@@ -186,10 +190,11 @@ class OnnxRuntime:
     name = "onnxruntime"
 
     def __init__(self, case, threads):
+        import onnx  # noqa: F401  torch's exporter needs it
         import onnxruntime
         import torch
         if case["past_ids"] is not None or case["dtype"] != "float32" or case["keep"] or case["new"]:
-            raise RuntimeError("only encoders are exported")
+            raise NotThis("only encoders are exported")
         model = Torch(case, threads).model
         names = list(case["inputs"])
 
@@ -226,7 +231,7 @@ class LlamaCpp:
     def __init__(self, case, threads):
         import llama_cpp
         if case["config"].model_type != "llama":
-            raise RuntimeError("not a model of its kind")
+            raise NotThis("not a model of its kind")
         self.c = c = llama_cpp
         path = gguf_file(case)
         c.llama_backend_init()
@@ -354,7 +359,7 @@ def run_case(row, threads, rounds):
             engines.append(kind(case, threads))
         except ImportError as e:
             print("  %s: not here (%s)" % (kind.name, e), file=sys.stderr)
-        except RuntimeError:
+        except NotThis:
             pass
     want = engines[0].output()
     for engine in list(engines[1:]):

@@ -1,0 +1,94 @@
+/* ==== config/rope_keys (private): rope parameters, in both spellings ===============================================
+   New files have all parameters in "rope_parameters", in a member for each type of layer where those differ; old files
+   have "rope_scaling", and rope_theta beside it. "rope_scaling" counts if it says anything, as users add it to new
+   files, too. Where each type of layer has its own, what it says is for full attention, but its "type" is not heard,
+   since each type of layer has a "rope_type" by then. */
+
+#define HFM__ROPE_PARAMETERS "rope_parameters."
+#define HFM__ROPE_SCALING "rope_scaling."
+
+typedef struct hfm__rope_key {
+  const char *asked; /* HFM__ROPE_PARAMETERS or HFM__ROPE_SCALING */
+  const char *layer; /* type of layer, or NULL */
+  const char *path;  /* "factor", "long_factor.3" */
+} hfm__rope_key;
+
+/* 1 if `key` stands for a rope parameter: "rope_parameters.factor", "rope_parameters.full_attention.factor",
+   "rope_scaling.factor", "rope_theta". */
+HFM__PRIVATE int hfm__rope_key_parse(const hfm_config *config, const char *key, hfm__rope_key *out) {
+  const hfm__rope_name *names = config->class_known ? config->class_known->rope_names : NULL, *at;
+  if (!names) return 0;
+  out->asked = hfm__starts_with(key, HFM__ROPE_SCALING) ? HFM__ROPE_SCALING : HFM__ROPE_PARAMETERS;
+  out->path = hfm__starts_with(key, out->asked) ? key + strlen(out->asked) : NULL;
+  out->layer = NULL;
+  for (at = names; at->name; at++) {
+    const size_t size = at->layer_type ? strlen(at->layer_type) : 0;
+    if (hfm__equal(key, at->beside)) {
+      out->layer = at->layer_type;
+      out->path = at->name;
+      return 1;
+    }
+    if (out->path && size && hfm__starts_with(out->path, at->layer_type) && out->path[size] == '.') {
+      out->layer = at->layer_type;
+      out->path += size + 1;
+      return 1;
+    }
+  }
+  return out->path && !names->layer_type;
+}
+
+/* Does the document's node, which may be 0, have the member that `path` begins with? */
+HFM__PRIVATE int hfm__rope_has(const hfm__json *doc, uint32_t object, const char *path) {
+  return hfm__json_kind(doc, object) == HFM__JSON_OBJECT &&
+         hfm__json_find_key(doc, object, path, hfm__config_part(path)) != 0;
+}
+
+/* What the parameter is called beside the others, if the document has it there or `key` calls it so; else NULL. */
+HFM__PRIVATE const char *hfm__rope_beside(const hfm_config *config, const char *key, const hfm__rope_key *rope) {
+  const hfm__rope_name *at;
+  for (at = config->class_known->rope_names; at->name; at++)
+    if (hfm__equal(rope->path, at->name) && (!rope->layer || hfm__equal(rope->layer, at->layer_type)) &&
+        (hfm__equal(key, at->beside) || hfm__rope_has(&config->document, config->document.root, at->beside)))
+      return at->beside;
+  return NULL;
+}
+
+enum { HFM__ROPE_PATH = 128 };
+
+/* Where the document has the parameter, or would have it, into `path` [HFM__ROPE_PATH]. 0: `key` is none, and stands
+   for itself. */
+HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
+  const hfm__json *doc = &config->document;
+  const uint32_t scaling = hfm__json_member_of(doc, doc->root, "rope_scaling");
+  const uint32_t parameters = hfm__json_member_of(doc, doc->root, "rope_parameters");
+  hfm__text t = hfm__text_to(path, HFM__ROPE_PATH);
+  const char *beside;
+  hfm__rope_key rope;
+  uint32_t object;
+  int scales;
+  if (!hfm__rope_key_parse(config, key, &rope)) return 0;
+  scales = rope.layer ? hfm__equal(rope.layer, "full_attention") && !hfm__equal(rope.path, "type") &&
+                            hfm__rope_has(doc, scaling, rope.path)
+                      : hfm__json_first(doc, scaling) != 0;
+  object = scales ? scaling : rope.layer ? hfm__json_member_of(doc, parameters, rope.layer) : parameters;
+  if (!hfm__rope_has(doc, object, rope.path)) {
+    beside = hfm__rope_beside(config, key, &rope);
+    if (hfm__equal(rope.path, "rope_type") && hfm__rope_has(doc, object, "type")) rope.path = "type";
+    else if (hfm__equal(rope.path, "type") && hfm__rope_has(doc, object, "rope_type")) rope.path = "rope_type";
+    else if (beside) return hfm__text_format(&t, "%s", beside), 1;
+  }
+  if (scales) hfm__text_format(&t, HFM__ROPE_SCALING "%s", rope.path);
+  else if (rope.layer) hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s.%s", rope.layer, rope.path);
+  else hfm__text_format(&t, "%s%s", hfm__json_first(doc, parameters) ? HFM__ROPE_PARAMETERS : rope.asked, rope.path);
+  return t.length < HFM__ROPE_PATH;
+}
+
+/* The same among the class's defaults, which are in the new spelling. */
+HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key, char *path) {
+  hfm__text t = hfm__text_to(path, HFM__ROPE_PATH);
+  hfm__rope_key rope;
+  if (!hfm__rope_key_parse(config, key, &rope)) return 0;
+  hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s%s%s", rope.layer ? rope.layer : "", rope.layer ? "." : "",
+                   hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
+  return t.length < HFM__ROPE_PATH;
+}
