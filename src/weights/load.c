@@ -20,6 +20,10 @@ typedef struct hfm__loader {
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
   hfm__piece **pieces;              /* of each parameter, those that were found last first; NULL: none */
   uint8_t *mismatched;              /* of each parameter: it is in the report as such */
+  size_t refused;                   /* of these, where that is an error; the first of them: */
+  hfm__file_tensor refused_tensor;
+  int32_t refused_parameter;
+  const char *refused_name;
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
   hfm_dtype dtype;          /* what Transformers would hold nearly every parameter in */
@@ -52,15 +56,13 @@ HFM__PRIVATE int hfm__same_shape_as(const hfm__file_tensor *tensor, const hfm__p
 /* A tensor, or what its pieces make together, has another shape than the parameter. */
 HFM__PRIVATE hfm_result hfm__mismatch(hfm__loader *l, int32_t parameter, const char *name,
                                       const hfm__file_tensor *found) {
-  const hfm__parameter *p = &l->model->tree.parameters[parameter];
-  if (l->options && l->options->ignore_mismatched_sizes) {
-    l->mismatched[parameter] = 1;
-    return hfm__report_add(l->model, name, HFM_KEY_MISMATCHED, found, p, l->error);
+  if (!(l->options && l->options->ignore_mismatched_sizes) && !l->refused++) {
+    l->refused_tensor = *found;
+    l->refused_parameter = parameter;
+    l->refused_name = name;
   }
-  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, l->model->checkpoint.files[found->file].name, name, found->offset,
-                   "tensor %q has shape %t, but the model's %s needs %t: is this the right configuration? "
-                   "(options.ignore_mismatched_sizes initialises such weights anew)",
-                   found->name, found->shape, (int)found->rank, name, p->shape, (int)p->rank);
+  l->mismatched[parameter] = 1;
+  return hfm__report_add(l->model, name, HFM_KEY_MISMATCHED, found, &l->model->tree.parameters[parameter], l->error);
 }
 
 HFM__PRIVATE hfm_result hfm__match_piece(hfm__loader *l, const hfm__resolved *found, const hfm__file_tensor *tensor) {
@@ -453,7 +455,7 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   result = hfm__weight_table(l, weight, p);
   if (result == HFM_OK && l->pieces[parameter]) result = hfm__pieces_settle(l, parameter, name, &pieces);
-  if (result != HFM_OK) return result;
+  if (result != HFM_OK || l->refused) return result;
   if (pieces) {
     result = hfm__weight_from_pieces(l, weight, p, pieces, name);
   } else if (l->tensors[parameter]) {
@@ -466,7 +468,7 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   return result;
 }
 
-/* ---- All of them ---- */
+/* ---- The report ---- */
 
 HFM__PRIVATE int hfm__report_order(const void *a, const void *b) {
   const hfm_load_entry *x = (const hfm_load_entry *)a, *y = (const hfm_load_entry *)b;
@@ -487,6 +489,38 @@ HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   model->report_count = kept;
   return HFM_OK;
 }
+
+/* As Transformers does, the whole report is logged before the load fails: an error names one tensor only. */
+HFM__PRIVATE hfm_result hfm__refuse_mismatches(hfm__loader *l) {
+  const hfm_model *model = l->model;
+  const hfm__file_tensor *found = &l->refused_tensor;
+  const hfm__parameter *p = &model->tree.parameters[l->refused_parameter];
+  hfm_result result = HFM_OK;
+  uint64_t room;
+  char *table, more[64] = "";
+  hfm__text t = hfm__text_to(more, sizeof more);
+  for (size_t i = 1; i < model->tree.parameter_count && result == HFM_OK; i++) {
+    const char *name = hfm__parameter_name(l, (int32_t)i);
+    if (!name) result = HFM_ERROR_MEMORY;
+    else if (!model->tree.parameters[i].tied_to && !l->tensors[i] && !l->pieces[i])
+      result = hfm__report_missing(l, (int32_t)i, name);
+  }
+  if (result == HFM_OK) result = hfm__report_sort(l);
+  if (result != HFM_OK) return result;
+  room = hfm_load_report_text(model, hfm__weights_file(model), 0, NULL, 0) + 1;
+  table = (char *)hfm__arena_alloc(&l->arena, room);
+  if (!table) return hfm__fail_memory(l->error, "the load report", room);
+  hfm_load_report_text(model, hfm__weights_file(model), 0, table, (size_t)room);
+  if (model->ctx.log.write) model->ctx.log.write(model->ctx.log.ctx, HFM_LOG_WARNING, HFM_E_WEIGHT_MISMATCH, table);
+  if (l->refused > 1) hfm__text_format(&t, "; %u more differ (the log has them)", (uint64_t)(l->refused - 1));
+  return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[found->file].name, l->refused_name,
+                   found->offset,
+                   "tensor %q has shape %t, but the model's %s needs %t%s: is this the right configuration? "
+                   "(options.ignore_mismatched_sizes initialises such weights anew)",
+                   found->name, found->shape, (int)found->rank, l->refused_name, p->shape, (int)p->rank, more);
+}
+
+/* ---- All of them ---- */
 
 HFM__PRIVATE hfm_result hfm__progress(const hfm__context *ctx, const char *stage, uint64_t done, uint64_t total,
                                       const char *unit, hfm_error *error) {
@@ -519,13 +553,13 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) result = hfm__settle_ties(&l);
-  for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
+  for (size_t i = 1; i < tree->parameter_count && result == HFM_OK && !l.refused; i++) {
     result = hfm__load_parameter(&l, (int32_t)i);
     if (result == HFM_OK)
       result = hfm__progress(&model->ctx, options && options->random_weights ? "init" : "load", i,
                              tree->parameter_count - 1, "tensors", error);
   }
-  if (result == HFM_OK) result = hfm__report_sort(&l);
+  if (result == HFM_OK) result = l.refused ? hfm__refuse_mismatches(&l) : hfm__report_sort(&l);
   hfm__arena_free(&l.arena);
   return result;
 }

@@ -171,6 +171,37 @@ static void test_warnings(void) {
   CHECK_STR(warnings(FIXTURE("llama_base"), HFM_CAUSAL_LM, "tie_word_embeddings", "true"), "");
 }
 
+/* A load that is refused for sizes says all that it found in the log, as Transformers does; the error has the first. */
+static void test_refused_sizes(void) {
+  hfm_options options;
+  hfm_config *config = NULL;
+  hfm_model *model = NULL;
+  hfm_error error;
+  said[0] = 0;
+  memset(&options, 0, sizeof options);
+  options.task = HFM_SEQUENCE_CLASSIFICATION;
+  options.log.write = listen;
+  if (!CHECK_INT(hfm_config_from_pretrained(FIXTURE("bert_base"), NULL, &config, &error), HFM_OK)) return;
+  CHECK_INT(hfm_config_set_int(config, "intermediate_size", 50, &error), HFM_OK);
+  options.config = config;
+  CHECK(hfm_from_pretrained(FIXTURE("bert_base"), &options, &model, &error) != HFM_OK);
+  CHECK(model == NULL);
+  CHECK_INT(error.item, HFM_E_WEIGHT_MISMATCH);
+  CHECK_CONTAINS(error.message, "has shape [52], but");
+  CHECK_CONTAINS(error.message, "; 5 more differ (the log has them)");
+  CHECK_CONTAINS(said, "BertForSequenceClassification LOAD REPORT");
+  CHECK_CONTAINS(said, "bert.encoder.layer.{0, 1}.intermediate.dense.weight | MISMATCH | Reinit due to size mismatch - "
+                       "ckpt: torch.Size([52, 36]) vs model:torch.Size([50, 36])");
+  CHECK_CONTAINS(said, "bert.encoder.layer.{0, 1}.output.dense.weight       | MISMATCH | ");
+  CHECK_CONTAINS(said, "classifier.weight                                   | MISSING  | ");
+  options.ignore_mismatched_sizes = 1;
+  said[0] = 0;
+  CHECK_INT(hfm_from_pretrained(FIXTURE("bert_base"), &options, &model, &error), HFM_OK);
+  CHECK_STR(said, ""); /* the report is the caller's to print: hfm_load_report_text */
+  hfm_model_free(model);
+  hfm_config_free(config);
+}
+
 /* B1: bitsandbytes packs two elements into a byte, [n / 2, 1] of U8. Where the configuration does not say so, they
    still never stand for the weight. */
 static void test_packed_by_bitsandbytes(void) {
@@ -348,6 +379,7 @@ int main(void) {
   TEST(test_in_place);
   TEST(test_new_bytes);
   TEST(test_warnings);
+  TEST(test_refused_sizes);
   TEST(test_packed_by_bitsandbytes);
   return check_report("test_weights");
 }
