@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "65b7ce933c776207" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f394586502d3949c" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -806,7 +806,7 @@ typedef struct hfm_outputs {
 } hfm_outputs;
 
 typedef struct hfm_session_options {
-  int32_t threads;       /* workers, the calling thread included; default: the processors, at most 64 */
+  int32_t threads;       /* workers, the calling thread included, at most 1024; default: the processors, at most 64 */
   int32_t spin;          /* 1: workers spin between products (fastest); -1: they sleep at once; default: spin briefly */
   hfm_jobs jobs;         /* the caller's thread pool instead of our own */
   hfm_progress progress; /* called between chunks, about every 2 ms, from the calling thread */
@@ -2188,7 +2188,7 @@ HFM__PRIVATE hfm__pool *hfm__pool_create(const hfm_allocator *mem, int32_t threa
   if (!pool) return NULL;
   pool->mem = *mem;
   if (jobs) pool->jobs = *jobs;
-  pool->threads = threads > 0 ? HFM__MIN(threads, HFM__MAX_THREADS) : HFM__MIN(hfm__cpu_count(), 64);
+  pool->threads = threads > 0 ? threads : HFM__MIN(hfm__cpu_count(), 64);
   if (pool->jobs.run) return pool;
 #if HFM__THREADS
   pool->spins = spin > 0 ? 2000000 : spin < 0 ? 0 : 2000;
@@ -33166,6 +33166,10 @@ HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
                      "options.attn_implementation is %d, but must be an HFM_ATTN_ value",
                      (int)options->attn_implementation);
+  if (options->use_safetensors < -1 || options->use_safetensors > 1)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "use_safetensors", 0,
+                     "options.use_safetensors is %d, but must be 1 for *.safetensors only, -1 for *.bin only, or 0",
+                     (int)options->use_safetensors);
   if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0,
                      "options.packing is %d, but must be an HFM_PACK_ value", (int)options->packing);
@@ -33461,21 +33465,32 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm__model_release(model);
 }
 
+HFM__PRIVATE hfm_result hfm__session_options_check(const hfm_session_options *o, hfm_error *error) {
+  if (o->threads < 0 || o->threads > HFM__MAX_THREADS)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "threads", 0,
+                     "threads is %d, but must be from 1 to %d, or 0 for the machine's processors", (int)o->threads,
+                     (int)HFM__MAX_THREADS);
+  if (o->spin < -1 || o->spin > 1)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "spin", 0,
+                     "spin is %d, but must be 1 for always, -1 for never, or 0 for briefly", (int)o->spin);
+  if (o->cache_dtype && o->cache_dtype != HFM_F32 && o->cache_dtype != HFM_F16 && o->cache_dtype != HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "cache_dtype", 0,
+                     "cache_dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16", (int)o->cache_dtype);
+  return HFM_OK;
+}
+
 HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_options *options, hfm_session **out,
                                           hfm_error *error) {
   hfm_session *session;
+  hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!model || !out)
     return hfm__fail_null(error, model ? "session" : "model");
-  for (uint32_t i = 0; i < model->checkpoint.file_count; i++) {
-    const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
-    if (result != HFM_OK) return result;
-  }
-  if (options && options->cache_dtype && options->cache_dtype != HFM_F32 && options->cache_dtype != HFM_F16 &&
-      options->cache_dtype != HFM_BF16)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "cache_dtype", 0,
-                     "cache_dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16", (int)options->cache_dtype);
+  if (options) result = hfm__session_options_check(options, error);
+  for (uint32_t i = 0; i < model->checkpoint.file_count && result == HFM_OK; i++)
+    result = hfm__file_unchanged(&model->checkpoint.files[i], error);
+  if (result != HFM_OK) return result;
   session = (hfm_session *)hfm__alloc_zero(&model->ctx.mem, sizeof *session);
   if (!session) return hfm__fail_memory(error, "a session", sizeof *session);
   session->model = model;

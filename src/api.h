@@ -471,7 +471,7 @@ typedef struct hfm_outputs {
 } hfm_outputs;
 
 typedef struct hfm_session_options {
-  int32_t threads;       /* workers, the calling thread included; default: the processors, at most 64 */
+  int32_t threads;       /* workers, the calling thread included, at most 1024; default: the processors, at most 64 */
   int32_t spin;          /* 1: workers spin between products (fastest); -1: they sleep at once; default: spin briefly */
   hfm_jobs jobs;         /* the caller's thread pool instead of our own */
   hfm_progress progress; /* called between chunks, about every 2 ms, from the calling thread */

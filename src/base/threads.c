@@ -375,7 +375,7 @@ HFM__PRIVATE hfm__pool *hfm__pool_create(const hfm_allocator *mem, int32_t threa
   if (!pool) return NULL;
   pool->mem = *mem;
   if (jobs) pool->jobs = *jobs;
-  pool->threads = threads > 0 ? HFM__MIN(threads, HFM__MAX_THREADS) : HFM__MIN(hfm__cpu_count(), 64);
+  pool->threads = threads > 0 ? threads : HFM__MIN(hfm__cpu_count(), 64);
   if (pool->jobs.run) return pool;
 #if HFM__THREADS
   pool->spins = spin > 0 ? 2000000 : spin < 0 ? 0 : 2000;

@@ -159,6 +159,10 @@ HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
                      "options.attn_implementation is %d, but must be an HFM_ATTN_ value",
                      (int)options->attn_implementation);
+  if (options->use_safetensors < -1 || options->use_safetensors > 1)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "use_safetensors", 0,
+                     "options.use_safetensors is %d, but must be 1 for *.safetensors only, -1 for *.bin only, or 0",
+                     (int)options->use_safetensors);
   if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0,
                      "options.packing is %d, but must be an HFM_PACK_ value", (int)options->packing);

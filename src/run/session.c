@@ -77,21 +77,32 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm__model_release(model);
 }
 
+HFM__PRIVATE hfm_result hfm__session_options_check(const hfm_session_options *o, hfm_error *error) {
+  if (o->threads < 0 || o->threads > HFM__MAX_THREADS)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "threads", 0,
+                     "threads is %d, but must be from 1 to %d, or 0 for the machine's processors", (int)o->threads,
+                     (int)HFM__MAX_THREADS);
+  if (o->spin < -1 || o->spin > 1)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "spin", 0,
+                     "spin is %d, but must be 1 for always, -1 for never, or 0 for briefly", (int)o->spin);
+  if (o->cache_dtype && o->cache_dtype != HFM_F32 && o->cache_dtype != HFM_F16 && o->cache_dtype != HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "cache_dtype", 0,
+                     "cache_dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16", (int)o->cache_dtype);
+  return HFM_OK;
+}
+
 HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_options *options, hfm_session **out,
                                           hfm_error *error) {
   hfm_session *session;
+  hfm_result result = HFM_OK;
   hfm__clear_error(error);
   if (out) *out = NULL;
   if (!model || !out)
     return hfm__fail_null(error, model ? "session" : "model");
-  for (uint32_t i = 0; i < model->checkpoint.file_count; i++) {
-    const hfm_result result = hfm__file_unchanged(&model->checkpoint.files[i], error);
-    if (result != HFM_OK) return result;
-  }
-  if (options && options->cache_dtype && options->cache_dtype != HFM_F32 && options->cache_dtype != HFM_F16 &&
-      options->cache_dtype != HFM_BF16)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "cache_dtype", 0,
-                     "cache_dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16", (int)options->cache_dtype);
+  if (options) result = hfm__session_options_check(options, error);
+  for (uint32_t i = 0; i < model->checkpoint.file_count && result == HFM_OK; i++)
+    result = hfm__file_unchanged(&model->checkpoint.files[i], error);
+  if (result != HFM_OK) return result;
   session = (hfm_session *)hfm__alloc_zero(&model->ctx.mem, sizeof *session);
   if (!session) return hfm__fail_memory(error, "a session", sizeof *session);
   session->model = model;

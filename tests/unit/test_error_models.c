@@ -131,6 +131,7 @@ static void model_rows(void) {
   memset(&options, 0, sizeof options);
   OPTION(attn_implementation, 9);
   OPTION(packing, 9);
+  OPTION(use_safetensors, 7);
   OPTION(compute_dtype, HFM_I8);
   options.strict = 1;
   OPTION(compute_dtype, HFM_BF16);

@@ -141,6 +141,11 @@ static void session_rows(void) {
   row(hfm_session_create(NULL, NULL, &session, &r.error), &r.error);
   row(hfm_session_create(r.model, NULL, NULL, &r.error), &r.error);
   row(hfm_session_create(r.model, &options, &session, &r.error), &r.error);
+  options.threads = -5;
+  row(hfm_session_create(r.model, &options, &session, &r.error), &r.error);
+  options.threads = 1;
+  options.spin = 42;
+  row(hfm_session_create(r.model, &options, &session, &r.error), &r.error);
   row(hfm_session_reserve(NULL, 1, 1, NULL, &r.error), &r.error);
   row(hfm_session_reserve(r.session, 0, 1, NULL, &r.error), &r.error);
   row(hfm_session_reserve(r.session, INT32_MAX, INT32_MAX, NULL, &r.error), &r.error);
