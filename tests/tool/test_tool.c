@@ -214,6 +214,7 @@ static void test_bench(void) {
   hfm_config_free(json);
   check_good("bench " MODELS "vit_image --runs 2 --budget-ms 0.001 --json", "\"images_per_second\"");
   CHECK_CONTAINS(out_text, "\"longest_slice_ms\"");
+  CHECK_CONTAINS(out_text, "\"least_longest_slice_ms\"");
   check_good("bench " MODELS "vit_image --runs 2", "pictures per second");
   check_good("bench " MODELS "llama_causal --runs 3 --past 7 --json", "\"past\": 7");
   check_good("bench " MODELS "llama_causal --runs 3 --past 7", "[1, 1] after 7 cached");

@@ -82,8 +82,10 @@ echo "BERT-base in slices of 2 ms (hfm_session_step):"
 for length in 128 512; do
   for threads in 1 0; do
     build/hfm bench tools/bench/bert-base --random-weights --json --budget-ms 2 --length $length --threads $threads \
-      >$work/json && printf '  %3d tokens, %2s threads: %s slices, the longest %s ms; a forward %s ms\n' $length \
-      "$(field threads)" "$(field slices)" "$(field longest_slice_ms)" "$(field median_ms)"
+      >$work/json &&
+      printf '  %3d tokens, %2s threads: %s slices, the longest of a forward %s to %s ms in %s forwards of %s ms\n' \
+        $length "$(field threads)" "$(field slices)" "$(field least_longest_slice_ms)" "$(field longest_slice_ms)" \
+        "$(field runs)" "$(field median_ms)"
   done
 done
 
