@@ -18,8 +18,28 @@ static hfm__context system_context(void) {
   return ctx;
 }
 
+/* Names are UTF-8 on every system. */
+static FILE *open_file(const char *name, const char *mode) {
+#ifdef _WIN32
+  wchar_t wide_name[HFM__WIDE_PATH], wide_mode[HFM__WIDE_PATH];
+  if (!hfm__wide_name(name, wide_name) || !hfm__wide_name(mode, wide_mode)) return NULL;
+  return _wfopen(wide_name, wide_mode);
+#else
+  return fopen(name, mode);
+#endif
+}
+
+static void remove_file(const char *name) {
+#ifdef _WIN32
+  wchar_t wide[HFM__WIDE_PATH];
+  if (hfm__wide_name(name, wide)) (void)_wremove(wide);
+#else
+  (void)remove(name);
+#endif
+}
+
 static void write_file(const char *name, const void *bytes, size_t size) {
-  FILE *file = fopen(name, "wb");
+  FILE *file = open_file(name, "wb");
   if (!CHECK(file != NULL)) return;
   CHECK_INT(fwrite(bytes, 1, size, file), size);
   fclose(file);
@@ -67,9 +87,10 @@ static void test_private_bytes(void) {
     write_file(path, "0123456789", 10);
     if (!CHECK_INT(hfm__file_open(&ctx, path, want_map, &file, &error), HFM_OK)) return;
     if (CHECK_INT(hfm__file_bytes(&file, 2, 4, &bytes, &owned, &error), HFM_OK)) {
-      FILE *other = fopen(path, "r+b");
+      FILE *other = open_file(path, "r+b");
       CHECK(owned == bytes && owned != NULL);
-      if (CHECK(other != NULL)) {
+      CHECK((other != NULL) == HAS_POSIX); /* Windows lets nobody write to a file that we read */
+      if (other) {
         CHECK_INT(fwrite("abcdefghij", 1, 10, other), 10);
         fclose(other);
       }
@@ -149,6 +170,7 @@ static void test_odd_files(void) {
     CHECK(size == 0 && text[0] == 0);
     hfm__free(&ctx.mem, text, 1);
   }
+#if HAS_POSIX /* Windows lets nobody change a file that we read */
   write_file(odd, "12345678", 8);
   if (CHECK_INT(hfm__file_open(&ctx, odd, 0, &file, &error), HFM_OK)) {
     write_file(odd, "1234", 4);
@@ -159,7 +181,8 @@ static void test_odd_files(void) {
     CHECK_INT(error.offset, 4);
     hfm__file_close(&file);
   }
-  remove(odd);
+#endif
+  remove_file(odd);
 }
 
 /* F3: a side file's size is capped before anything is allocated for it. */
