@@ -22,10 +22,10 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp)(hfm__vf x) {
   return hfm__v_select_lt(x, low, hfm__v_zero(), hfm__v_scale(p, n));
 }
 
-/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -88, or a little further where that is
-   cheaper. */
+/* exp(x) for x <= 0, cheaper: as a power of 2, within 2e-7 of it near 0; 0 below -87.3, or a little further where that
+   is cheaper. */
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
-  const hfm__vf t = hfm__v_max(HFM__SET(hfm__v_scale_to_zero), hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
+  const hfm__vf t = hfm__v_bound_power(hfm__v_mul(x, HFM__SET(HFM__LOG2E)));
   const hfm__vf n = hfm__v_round(t), r = hfm__v_sub(t, n);
   hfm__vf p = HFM__SET(1.32647273e-3f);
   p = hfm__v_fma(p, r, HFM__SET(9.67151299e-3f));
@@ -33,7 +33,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(exp_negative)(hfm__vf x) {
   p = hfm__v_fma(p, r, HFM__SET(0.240222424f));
   p = hfm__v_fma(p, r, HFM__SET(0.693147004f));
   p = hfm__v_fma(p, r, HFM__SET(1.0f));
-  return hfm__v_scale_down(p, n);
+  return hfm__v_scale_down(p, n, t);
 }
 
 /* x * P(x^2) / Q(x^2), 1 beyond 4. */

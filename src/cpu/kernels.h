@@ -79,7 +79,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_round
 #undef hfm__v_scale
 #undef hfm__v_scale_down
-#undef hfm__v_scale_to_zero
+#undef hfm__v_bound_power
 #undef hfm__v_select_lt
 #undef hfm__v_sum
 #undef hfm__v_hmax

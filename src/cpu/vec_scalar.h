@@ -5,8 +5,9 @@
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
-     scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must; scale_down for n in scale_to_zero..0,
-     where x is about 1: 0 for the first of them
+     scale(x, n) = x * 2^n for integral n, to zero and to infinity where it must
+     bound_power(t) keeps t <= 0 in the range of scale_down(x, n, t), which is x * 2^n for the integer n next to t,
+     where x is about 1: 0 where 2^n is smaller than a normal number
      select_lt(a, b, x, y) = a < b ? x : y
      dot_bf16(x, w, c): lanes are two bf16; c + high(x) * high(w), then + low(x) * low(w); store_bf16 rounds to nearest,
      ties to even. A tier without such products leaves both out
@@ -37,8 +38,8 @@
 #define hfm__v_min(a, b) hfm__v1_min(a, b)
 #define hfm__v_round(x) hfm__v1_round(x)
 #define hfm__v_scale(x, n) hfm__v1_scale(x, n)
-#define hfm__v_scale_down(x, n) hfm__v1_scale(x, n)
-#define hfm__v_scale_to_zero (-200.0f)
+#define hfm__v_scale_down(x, n, t) hfm__v1_scale(x, n)
+#define hfm__v_bound_power(t) hfm__v_max(hfm__v_set1(-200.0f), t)
 #define hfm__v_select_lt(a, b, x, y) ((a) < (b) ? (x) : (y))
 #define hfm__v_sum(x) (x)
 #define hfm__v_hmax(x) (x)

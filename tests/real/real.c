@@ -100,7 +100,7 @@ static void test_load_time(void) {
   }
   qsort(ms, LOADS, sizeof ms[0], compare);
   printf("  load call: median %.2f ms, best %.2f ms (target: 2 ms)\n", ms[LOADS / 2], ms[0]);
-  CHECK(ms[0] <= 2.0);
+  CHECK(ms[LOADS / 2] <= 2.0);
 }
 
 /* The tool on one sentence, from the start of the process to its end. */
@@ -130,7 +130,7 @@ static void test_process(void) {
   printf("  %s forward, start to exit: median %.1f ms, best %.1f ms (target: 20 ms)\n", program, ms[STARTS / 2], ms[0]);
   printf("  resident at most %.1f MB; the file has %.1f MB (target: file + 20 MB)\n", (double)most_kb / 1024,
          (double)info.st_size / (1024 * 1024));
-  CHECK(ms[0] <= 20.0);
+  CHECK(ms[STARTS / 2] <= 20.0);
   CHECK((double)most_kb * 1024 <= (double)info.st_size + 20 * 1024 * 1024);
 }
 
