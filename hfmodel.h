@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "4537fb33487b7eca" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "ccb19b6057f504a6" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -22304,7 +22304,12 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
   p->few_rows = hfm__few_rows(cpu, p->m) && !p->transposed;
-  p->groups = HFM__MAX(1, HFM__MIN(pieces, p->few_rows ? p->n / 4 : p->panels));
+  if (p->few_rows) {
+    p->groups = HFM__MAX(1, HFM__MIN(pieces, p->n / 4));
+  } else { /* of as many panels each as can be: one of two panels among ones of one keeps the others waiting */
+    const int64_t together = HFM__MAX(1, p->panels / pieces);
+    p->groups = HFM__MAX(1, (p->panels + together - 1) / together);
+  }
   p->row_blocks = 1;
   if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
   else if (!p->few_rows && pieces > p->panels)
