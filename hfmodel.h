@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ccb19b6057f504a6" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "cb4eef1255bb8365" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -22307,7 +22307,7 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   if (p->few_rows) {
     p->groups = HFM__MAX(1, HFM__MIN(pieces, p->n / 4));
   } else { /* of as many panels each as can be: one of two panels among ones of one keeps the others waiting */
-    const int64_t together = HFM__MAX(1, p->panels / pieces);
+    const int64_t together = HFM__MAX(1, p->panels / HFM__MAX(pieces, 1));
     p->groups = HFM__MAX(1, (p->panels + together - 1) / together);
   }
   p->row_blocks = 1;

@@ -79,7 +79,7 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   if (p->few_rows) {
     p->groups = HFM__MAX(1, HFM__MIN(pieces, p->n / 4));
   } else { /* of as many panels each as can be: one of two panels among ones of one keeps the others waiting */
-    const int64_t together = HFM__MAX(1, p->panels / pieces);
+    const int64_t together = HFM__MAX(1, p->panels / HFM__MAX(pieces, 1));
     p->groups = HFM__MAX(1, (p->panels + together - 1) / together);
   }
   p->row_blocks = 1;
