@@ -30,7 +30,7 @@ compile() { # ARGUMENTS...
 # What takes minutes comes first, so that no worker is left alone with it; the library before what is linked with it.
 place() { # PATH
   case $1 in
-    */emulated_*.sh | */bits32.sh | */wasm.sh) echo 1 ;;
+    */emulated_*.sh | */bits32.sh | */wasm.sh | */windows.sh) echo 1 ;;
     */test_kernels.c | */test_fuzz.sh | */cuts.sh | */warnings.sh | */test_examples.sh) echo 1 ;;
     library) echo 2 ;;
     *.sh) echo 5 ;;

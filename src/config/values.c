@@ -14,17 +14,19 @@ HFM__PRIVATE hfm__config_value hfm__config_written(const hfm_config *config, con
 /* The document's value (which may be null); the model type's default where the key is absent, or null and Transformers
    takes another key's value then. "generation_config.x" is x in generation_config.json. */
 HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
-  const hfm__config_value value = hfm__config_written(config, key);
-  hfm__config_value otherwise;
-  const char *same_as;
+  hfm__config_value value, otherwise;
   char path[HFM__ROPE_PATH];
-  if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL || !config->defaults.root ||
-      value.doc == &config->generation)
-    return value;
-  otherwise = hfm__config_walk(&config->defaults, config, hfm__rope_default_as(config, key, path) ? path : key);
-  same_as = hfm__json_text(otherwise.doc, otherwise.node);
-  if (same_as && same_as[0] == '=') return hfm__config_find(config, same_as + 1);
-  return value.node ? value : otherwise;
+  for (;;) {
+    const char *same_as;
+    value = hfm__config_written(config, key);
+    if (hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL || !config->defaults.root ||
+        value.doc == &config->generation)
+      return value;
+    otherwise = hfm__config_walk(&config->defaults, config, hfm__rope_default_as(config, key, path) ? path : key);
+    same_as = hfm__json_text(otherwise.doc, otherwise.node);
+    if (!same_as || same_as[0] != '=') return value.node ? value : otherwise;
+    key = same_as + 1;
+  }
 }
 
 /* The file that a key stands in, for errors. */

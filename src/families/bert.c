@@ -34,6 +34,7 @@ typedef struct hfm__bert {
 } hfm__bert;
 
 HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
+  const char *positions = hfm__string(b, "position_embedding_type", "absolute");
   c->vocab_size = hfm__size(b, "vocab_size");
   c->hidden_size = hfm__size(b, "hidden_size");
   c->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
@@ -49,13 +50,10 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
       hfm__is_null(b, "classifier_dropout") ? c->hidden_dropout_prob : hfm__probability(b, "classifier_dropout");
   c->pad_token_id = hfm__padding_id(b);
   hfm__divides(b, "num_attention_heads", c->num_attention_heads, "hidden_size", c->hidden_size);
-  {
-    const char *type = hfm__string(b, "position_embedding_type", "absolute");
-    if (!hfm__equal(type, "absolute"))
-      hfm__refuse(b, "position_embedding_type", type, "only absolute position embeddings give the right results");
-    if (hfm__flag(b, "add_cross_attention"))
-      hfm__refuse(b, "add_cross_attention", "true", "decoders of this family that read an encoder are not here yet");
-  }
+  if (!hfm__equal(positions, "absolute"))
+    hfm__refuse(b, "position_embedding_type", positions, "only absolute position embeddings give the right results");
+  if (hfm__flag(b, "add_cross_attention"))
+    hfm__refuse(b, "add_cross_attention", "true", "decoders of this family that read an encoder are not here yet");
   c->is_decoder = hfm__flag(b, "is_decoder");
   c->causal = c->is_decoder && hfm__is_causal(b);
 }
@@ -222,26 +220,21 @@ HFM__PRIVATE void hfm__bert_base_forward(hfm__builder *b, const void *model) {
   hfm__output(b, HFM__OUT_pooler_output, hfm__bert_pool(b, self, x));
 }
 
-HFM__PRIVATE void *hfm__bert_sequence_init(hfm__builder *b) {
-  hfm__bert *self = hfm__bert_with_base(b, HFM__WITH_POOLER);
+HFM__PRIVATE void *hfm__bert_classifier_init(hfm__builder *b, int pooler) {
+  hfm__bert *self = hfm__bert_with_base(b, pooler);
   if (!self) return NULL;
   self->dropout = hfm__dropout(b, "dropout", self->config.classifier_dropout);
   self->classifier = hfm__linear(b, "classifier", self->config.hidden_size, hfm__labels(b), 1);
   return self;
 }
+HFM__PRIVATE void *hfm__bert_sequence_init(hfm__builder *b) { return hfm__bert_classifier_init(b, HFM__WITH_POOLER); }
 HFM__PRIVATE void hfm__bert_sequence_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
   const hfm__val pooled = hfm__bert_pool(b, self, hfm__bert_model_forward(b, self));
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, hfm__call(b, self->dropout, pooled)));
 }
 
-HFM__PRIVATE void *hfm__bert_token_init(hfm__builder *b) {
-  hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
-  if (!self) return NULL;
-  self->dropout = hfm__dropout(b, "dropout", self->config.classifier_dropout);
-  self->classifier = hfm__linear(b, "classifier", self->config.hidden_size, hfm__labels(b), 1);
-  return self;
-}
+HFM__PRIVATE void *hfm__bert_token_init(hfm__builder *b) { return hfm__bert_classifier_init(b, HFM__WITHOUT_POOLER); }
 HFM__PRIVATE void hfm__bert_token_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
   const hfm__val x = hfm__bert_model_forward(b, self);

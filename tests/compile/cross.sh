@@ -1,25 +1,9 @@
 #!/bin/sh
-# Machines that are not here: Windows by two compilers, and whatever else clang can aim at. What could only be compiled,
-# and not run, is said to be so. (Machines under an emulator: emulated_*.sh.)
+# Machines that are not here, which clang can aim at. What could only be compiled, and not run, is said to be so.
+# (Machines under an emulator: emulated_*.sh; Windows: windows.sh.)
 . "$(dirname "$0")/../check.sh"
-strict="-Wall -Wextra -Wconversion -Wshadow -pedantic -Werror"
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/impl.c"
 
-if have x86_64-w64-mingw32-gcc; then
-  check "mingw-w64, C99" x86_64-w64-mingw32-gcc -std=c99 -O1 $strict -c -I. -o "$work/win.o" "$work/impl.c"
-  check "mingw-w64 links" x86_64-w64-mingw32-gcc -std=c99 -O0 -DHFMODEL_NO_SIMD -I. -Itests -o "$work/cut.exe" \
-    tests/compile/cut.c
-  if have x86_64-w64-mingw32-g++; then
-    check "mingw-w64, C++11" x86_64-w64-mingw32-g++ -std=c++11 $strict -fsyntax-only -I. -x c++ "$work/impl.c"
-  fi
-  if have wine64 || have wine; then
-    check "mingw-w64 runs" "$(command -v wine64 || command -v wine)" "$work/cut.exe"
-  else
-    skip "Windows (mingw-w64): compiled and linked, but not run, there is no wine"
-  fi
-else
-  skip "Windows: x86_64-w64-mingw32-gcc is not here"
-fi
 # Machines that are neither here nor emulated: clang aims at them, with headers of our own. With -U__clang__ the code
 # takes the branches meant for Microsoft's compiler. Compiled, not run; Microsoft's compiler itself is not at hand.
 if have "$CLANG"; then
