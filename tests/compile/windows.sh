@@ -22,7 +22,9 @@ fi
 # shellcheck disable=SC2086
 check "mingw-w64, C99" $gcc -std=c99 $strict -fsyntax-only -I. -x c "$work/impl.c"
 printf 'int main(void) { return 0; }\n' >"$work/empty.c"
-printf '#!/bin/sh\nexec %s "$1.exe"\n' "$wine" >"$work/run" # the compiler adds that to a program's name
+limit=
+if have timeout; then limit="timeout 600"; fi
+printf '#!/bin/sh\nexec %s %s "$1.exe"\n' "$limit" "$wine" >"$work/run" # the compiler adds .exe to a program's name
 chmod +x "$work/run"
 if [ -n "$wine" ] && $gcc -o "$work/empty" "$work/empty.c" && "$work/run" "$work/empty" >/dev/null 2>&1; then
   sources="tests/compile/cut.c tests/unit/test_io.c tests/unit/test_threads.c tests/unit/test_hub.c"
