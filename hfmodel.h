@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "bc2b74a4dd445acb" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "b2cac5cb6b32b07e" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8169,6 +8169,9 @@ HFM__PRIVATE hfm__config_value hfm__config_walk(const hfm__json *doc, const hfm_
    files, too. Where each type of layer has its own, what it says is for full attention, but its "type" is not heard,
    since each type of layer has a "rope_type" by then. */
 
+enum { HFM__ROPE_PATH = 128 };
+
+#ifdef HFM__WITH_ROPE
 #define HFM__ROPE_PARAMETERS "rope_parameters."
 #define HFM__ROPE_SCALING "rope_scaling."
 
@@ -8218,8 +8221,6 @@ HFM__PRIVATE const char *hfm__rope_beside(const hfm_config *config, const char *
   return NULL;
 }
 
-enum { HFM__ROPE_PATH = 128 };
-
 /* Where the document has the parameter, or would have it, into `path` [HFM__ROPE_PATH]. 0: `key` is none, and stands
    for itself. */
 HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
@@ -8257,6 +8258,17 @@ HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key,
                    hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
   return t.length < HFM__ROPE_PATH;
 }
+#else
+/* No model type of this build has any: every key stands for itself. */
+HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
+  (void)config, (void)key, (void)path;
+  return 0;
+}
+
+HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key, char *path) {
+  return hfm__rope_written_as(config, key, path);
+}
+#endif
 /* ==== end src/config/rope_keys.c ==== */
 /* ==== begin src/config/values.c ==== */
 /* ==== config/values (private): what a configuration says, and saying it ===========================================
@@ -31638,14 +31650,29 @@ HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   return HFM_OK;
 }
 
+/* The table that Transformers prints, where there are messages at all. */
+HFM__PRIVATE hfm_result hfm__log_report(hfm__loader *l) {
+#ifndef HFMODEL_NO_MESSAGES
+  const hfm_model *model = l->model;
+  const char *file = hfm__weights_file(model);
+  const uint64_t room = hfm_load_report_text(model, file, 0, NULL, 0) + 1;
+  char *table = (char *)hfm__arena_alloc(&l->arena, room);
+  if (!table) return hfm__fail_memory(l->error, "the load report", room);
+  hfm_load_report_text(model, file, 0, table, (size_t)room);
+  model->ctx.log.write(model->ctx.log.ctx, HFM_LOG_WARNING, HFM_E_WEIGHT_MISMATCH, table);
+#else
+  (void)l;
+#endif
+  return HFM_OK;
+}
+
 /* As Transformers does, the whole report is logged before the load fails: an error names one tensor only. */
 HFM__PRIVATE hfm_result hfm__refuse_mismatches(hfm__loader *l) {
   const hfm_model *model = l->model;
   const hfm__file_tensor *found = &l->refused_tensor;
   const hfm__parameter *p = &model->tree.parameters[l->refused_parameter];
   hfm_result result = HFM_OK;
-  uint64_t room;
-  char *table, more[64] = "";
+  char more[64] = "";
   hfm__text t = hfm__text_to(more, sizeof more);
   for (size_t i = 1; i < model->tree.parameter_count && result == HFM_OK; i++) {
     const char *name = hfm__parameter_name(l, (int32_t)i);
@@ -31654,12 +31681,8 @@ HFM__PRIVATE hfm_result hfm__refuse_mismatches(hfm__loader *l) {
       result = hfm__report_missing(l, (int32_t)i, name);
   }
   if (result == HFM_OK) result = hfm__report_sort(l);
+  if (result == HFM_OK && model->ctx.log.write) result = hfm__log_report(l);
   if (result != HFM_OK) return result;
-  room = hfm_load_report_text(model, hfm__weights_file(model), 0, NULL, 0) + 1;
-  table = (char *)hfm__arena_alloc(&l->arena, room);
-  if (!table) return hfm__fail_memory(l->error, "the load report", room);
-  hfm_load_report_text(model, hfm__weights_file(model), 0, table, (size_t)room);
-  if (model->ctx.log.write) model->ctx.log.write(model->ctx.log.ctx, HFM_LOG_WARNING, HFM_E_WEIGHT_MISMATCH, table);
   if (l->refused > 1) hfm__text_format(&t, "; %u more differ (the log has them)", (uint64_t)(l->refused - 1));
   return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[found->file].name, l->refused_name,
                    found->offset,

@@ -4,6 +4,9 @@
    files, too. Where each type of layer has its own, what it says is for full attention, but its "type" is not heard,
    since each type of layer has a "rope_type" by then. */
 
+enum { HFM__ROPE_PATH = 128 };
+
+#ifdef HFM__WITH_ROPE
 #define HFM__ROPE_PARAMETERS "rope_parameters."
 #define HFM__ROPE_SCALING "rope_scaling."
 
@@ -53,8 +56,6 @@ HFM__PRIVATE const char *hfm__rope_beside(const hfm_config *config, const char *
   return NULL;
 }
 
-enum { HFM__ROPE_PATH = 128 };
-
 /* Where the document has the parameter, or would have it, into `path` [HFM__ROPE_PATH]. 0: `key` is none, and stands
    for itself. */
 HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
@@ -92,3 +93,14 @@ HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key,
                    hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
   return t.length < HFM__ROPE_PATH;
 }
+#else
+/* No model type of this build has any: every key stands for itself. */
+HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
+  (void)config, (void)key, (void)path;
+  return 0;
+}
+
+HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key, char *path) {
+  return hfm__rope_written_as(config, key, path);
+}
+#endif

@@ -490,14 +490,29 @@ HFM__PRIVATE hfm_result hfm__report_sort(hfm__loader *l) {
   return HFM_OK;
 }
 
+/* The table that Transformers prints, where there are messages at all. */
+HFM__PRIVATE hfm_result hfm__log_report(hfm__loader *l) {
+#ifndef HFMODEL_NO_MESSAGES
+  const hfm_model *model = l->model;
+  const char *file = hfm__weights_file(model);
+  const uint64_t room = hfm_load_report_text(model, file, 0, NULL, 0) + 1;
+  char *table = (char *)hfm__arena_alloc(&l->arena, room);
+  if (!table) return hfm__fail_memory(l->error, "the load report", room);
+  hfm_load_report_text(model, file, 0, table, (size_t)room);
+  model->ctx.log.write(model->ctx.log.ctx, HFM_LOG_WARNING, HFM_E_WEIGHT_MISMATCH, table);
+#else
+  (void)l;
+#endif
+  return HFM_OK;
+}
+
 /* As Transformers does, the whole report is logged before the load fails: an error names one tensor only. */
 HFM__PRIVATE hfm_result hfm__refuse_mismatches(hfm__loader *l) {
   const hfm_model *model = l->model;
   const hfm__file_tensor *found = &l->refused_tensor;
   const hfm__parameter *p = &model->tree.parameters[l->refused_parameter];
   hfm_result result = HFM_OK;
-  uint64_t room;
-  char *table, more[64] = "";
+  char more[64] = "";
   hfm__text t = hfm__text_to(more, sizeof more);
   for (size_t i = 1; i < model->tree.parameter_count && result == HFM_OK; i++) {
     const char *name = hfm__parameter_name(l, (int32_t)i);
@@ -506,12 +521,8 @@ HFM__PRIVATE hfm_result hfm__refuse_mismatches(hfm__loader *l) {
       result = hfm__report_missing(l, (int32_t)i, name);
   }
   if (result == HFM_OK) result = hfm__report_sort(l);
+  if (result == HFM_OK && model->ctx.log.write) result = hfm__log_report(l);
   if (result != HFM_OK) return result;
-  room = hfm_load_report_text(model, hfm__weights_file(model), 0, NULL, 0) + 1;
-  table = (char *)hfm__arena_alloc(&l->arena, room);
-  if (!table) return hfm__fail_memory(l->error, "the load report", room);
-  hfm_load_report_text(model, hfm__weights_file(model), 0, table, (size_t)room);
-  if (model->ctx.log.write) model->ctx.log.write(model->ctx.log.ctx, HFM_LOG_WARNING, HFM_E_WEIGHT_MISMATCH, table);
   if (l->refused > 1) hfm__text_format(&t, "; %u more differ (the log has them)", (uint64_t)(l->refused - 1));
   return hfm__fail(l->error, HFM_E_WEIGHT_MISMATCH, model->checkpoint.files[found->file].name, l->refused_name,
                    found->offset,
