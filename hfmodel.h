@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "b2cac5cb6b32b07e" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "bfdda9d60f8bbd3e" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -116,7 +116,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
-  HFMODEL_NO_GENERATION   no hfm_generate and no hfm_generation_...; so it is where no family is a decoder
+  HFMODEL_NO_GENERATION   hfm_generate and hfm_generation_... give an error; so they do where no family is a decoder
   HFMODEL_NO_CACHE        no inputs.use_cache, and so no generation; decoders still run over whole texts
   HFMODEL_NO_MESSAGES     hfm_error.message is the item's number and hfm_error.what; the other fields say what they say
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,
@@ -1326,13 +1326,13 @@ HFM__PRIVATE void *hfm__alloc_zero(const hfm_allocator *mem, uint64_t size) {
   return p;
 }
 HFM__PRIVATE void hfm__free(const hfm_allocator *mem, void *block, uint64_t size) {
-  if (block) mem->free(mem->ctx, block, (size_t)size);
+  if (block) (mem->free)(mem->ctx, block, (size_t)size);
 }
 /* Keeps the old block on failure. */
 HFM__PRIVATE void *hfm__realloc(const hfm_allocator *mem, void *block, uint64_t old_size, uint64_t new_size) {
   if (!block) return hfm__alloc(mem, new_size);
   if (new_size == 0 || new_size > (uint64_t)PTRDIFF_MAX) return NULL;
-  return mem->realloc(mem->ctx, block, (size_t)old_size, (size_t)new_size);
+  return (mem->realloc)(mem->ctx, block, (size_t)old_size, (size_t)new_size);
 }
 
 #ifndef HFMODEL_NO_STDLIB
@@ -2788,7 +2788,7 @@ HFM__PRIVATE void hfm__log(const hfm__context *ctx, int32_t level, int32_t item,
   va_start(args, format);
   hfm__text_vformat(&t, format, args);
   va_end(args);
-  ctx->log.write(ctx->log.ctx, level, item, line);
+  (ctx->log.write)(ctx->log.ctx, level, item, line);
 }
 /* ==== end src/base/context.h ==== */
 /* ==== begin src/base/budget.c ==== */
@@ -2821,7 +2821,7 @@ HFM__PRIVATE void *hfm__budget_alloc(void *ctx, size_t size) {
 HFM__PRIVATE void *hfm__budget_realloc(void *ctx, void *block, size_t old_size, size_t new_size) {
   hfm__budget *budget = (hfm__budget *)ctx;
   void *moved =
-      hfm__budget_has(budget, new_size) ? budget->mem.realloc(budget->mem.ctx, block, old_size, new_size) : NULL;
+      hfm__budget_has(budget, new_size) ? (budget->mem.realloc)(budget->mem.ctx, block, old_size, new_size) : NULL;
   if (moved && budget->counting) budget->used += (uint64_t)new_size - old_size;
   return moved;
 }
@@ -2831,7 +2831,7 @@ HFM__PRIVATE void hfm__budget_free(void *ctx, void *block, size_t size) {
   hfm__budget *budget = (hfm__budget *)ctx;
   const hfm_allocator mem = budget->mem;
   if (budget->counting) budget->used -= size;
-  mem.free(mem.ctx, block, size);
+  (mem.free)(mem.ctx, block, size);
 }
 
 /* From here on ctx->mem counts; `held` bytes of it are there already. */
@@ -3238,7 +3238,7 @@ typedef struct hfm__file {
 } hfm__file;
 
 HFM__PRIVATE void hfm__file_close(hfm__file *file) {
-  if (file->handle) file->ctx->io.close(hfm__io_ctx(file->ctx), file->handle);
+  if (file->handle) (file->ctx->io.close)(hfm__io_ctx(file->ctx), file->handle);
   if (file->name) hfm__free(&file->ctx->mem, file->name, strlen(file->name) + 1);
   memset(file, 0, sizeof *file);
 }
@@ -3256,7 +3256,7 @@ HFM__PRIVATE hfm_result hfm__file_open(const hfm__context *ctx, const char *name
   file->name = (char *)hfm__alloc(&ctx->mem, (uint64_t)length + 1);
   if (!file->name) return hfm__fail_memory(error, "a file name", (uint64_t)length + 1);
   memcpy(file->name, name, length + 1);
-  result = ctx->io.open(hfm__io_ctx(ctx), name, &file->handle);
+  result = (ctx->io.open)(hfm__io_ctx(ctx), name, &file->handle);
   if (result != HFM_OK) {
     file->handle = NULL;
     hfm__file_close(file);
@@ -3282,7 +3282,7 @@ HFM__PRIVATE hfm_result hfm__file_read(const hfm__file *file, uint64_t offset, v
   while (size) {
     size_t got = 0;
     const hfm_result result =
-        file->ctx->io.read(hfm__io_ctx(file->ctx), file->handle, offset, out, (size_t)size, &got);
+        (file->ctx->io.read)(hfm__io_ctx(file->ctx), file->handle, offset, out, (size_t)size, &got);
     if (result != HFM_OK)
       return hfm__fail(error, HFM_E_FILE_READ, file->name, NULL, offset,
                        "reading %u bytes at byte %u failed (result %d)", size, offset, (int)result);
@@ -8237,10 +8237,10 @@ HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key,
                             hfm__rope_has(doc, scaling, rope.path)
                       : hfm__json_first(doc, scaling) != 0;
   object = scales ? scaling : rope.layer ? hfm__json_member_of(doc, parameters, rope.layer) : parameters;
+  if (hfm__equal(rope.path, "type") && hfm__rope_has(doc, object, "rope_type")) rope.path = "rope_type"; /* it counts */
   if (!hfm__rope_has(doc, object, rope.path)) {
     beside = hfm__rope_beside(config, key, &rope);
     if (hfm__equal(rope.path, "rope_type") && hfm__rope_has(doc, object, "type")) rope.path = "type";
-    else if (hfm__equal(rope.path, "type") && hfm__rope_has(doc, object, "rope_type")) rope.path = "rope_type";
     else if (beside) return hfm__text_format(&t, "%s", beside), 1;
   }
   if (scales) hfm__text_format(&t, HFM__ROPE_SCALING "%s", rope.path);
@@ -26040,9 +26040,8 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
   return factor <= 1 ? 1.0 : 0.1 * mscale * hfm__exact_log(factor) + 1.0;
 }
 
-/* Python's truth of a parameter: false, null, 0 and "" are not. */
-HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
-  const hfm__config_value value = hfm__rope_parameter(b, key);
+/* Python's truth of a value: false, null, 0 and "" are not; `fallback` where there is none. */
+HFM__PRIVATE int hfm__python_truth(hfm__config_value value, int fallback) {
   double number;
   int32_t truth;
   if (!value.node) return fallback;
@@ -26069,7 +26068,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
   const double given = hfm__rope_number(b, "attention_factor", HUGE_VAL);
   double low = hfm__yarn_dimension(fast != 0 ? fast : 32, rope->dimension, rope->base, original);
   double high = hfm__yarn_dimension(slow != 0 ? slow : 1, rope->dimension, rope->base, original);
-  if (hfm__rope_is_true(b, "truncate", 1)) {
+  /* Transformers looks for this one beside the types of layers, not among a type's parameters. */
+  if (hfm__python_truth(hfm__config_find(b->config, "rope_parameters.truncate"), 1)) {
     low = floor(low);
     high = ceil(high);
   }
@@ -26155,6 +26155,19 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
       b->config, key, "an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}", b->error);
 }
 
+/* Refuses parameters for each type of layer where the model has one set for all: they would count for nothing. */
+HFM__PRIVATE void hfm__rope_not_nested(hfm__builder *b) {
+  static const char *const types[] = {"full_attention", "sliding_attention"};
+  for (size_t i = 0; i < HFM__COUNT(types); i++) {
+    const hfm__config_value value = hfm__rope_parameter(b, types[i]);
+    if (hfm__ok(b) && hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT)
+      b->result = hfm__fail(b->error, HFM_E_CONFIG_VALUE, b->config->file, "rope_parameters", 0,
+                            "'rope_parameters' has some for %q, but this model type has the same for every type of "
+                            "layer",
+                            types[i]);
+  }
+}
+
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
@@ -26176,6 +26189,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
+  else hfm__rope_not_nested(b);
   /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
      then fail in forward. */
   if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b) != 1)
@@ -31611,11 +31625,16 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
     return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
+  if (l->pieces[parameter]) {
+    result = hfm__pieces_settle(l, parameter, name, &pieces);
+    if (result != HFM_OK) return result;
+  }
+  if (l->refused) /* only the report is still to be made */
+    return pieces || l->tensors[parameter] ? HFM_OK : hfm__report_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   result = hfm__weight_table(l, weight, p);
-  if (result == HFM_OK && l->pieces[parameter]) result = hfm__pieces_settle(l, parameter, name, &pieces);
-  if (result != HFM_OK || l->refused) return result;
+  if (result != HFM_OK) return result;
   if (pieces) {
     result = hfm__weight_from_pieces(l, weight, p, pieces, name);
   } else if (l->tensors[parameter]) {
@@ -31658,8 +31677,9 @@ HFM__PRIVATE hfm_result hfm__log_report(hfm__loader *l) {
   const uint64_t room = hfm_load_report_text(model, file, 0, NULL, 0) + 1;
   char *table = (char *)hfm__arena_alloc(&l->arena, room);
   if (!table) return hfm__fail_memory(l->error, "the load report", room);
-  hfm_load_report_text(model, file, 0, table, (size_t)room);
-  model->ctx.log.write(model->ctx.log.ctx, HFM_LOG_WARNING, HFM_E_WEIGHT_MISMATCH, table);
+  if (!hfm_load_report_text(model, file, 0, table, (size_t)room))
+    return hfm__fail_memory(l->error, "the load report", 0);
+  (model->ctx.log.write)(model->ctx.log.ctx, HFM_LOG_WARNING, HFM_E_WEIGHT_MISMATCH, table);
 #else
   (void)l;
 #endif
@@ -31671,16 +31691,9 @@ HFM__PRIVATE hfm_result hfm__refuse_mismatches(hfm__loader *l) {
   const hfm_model *model = l->model;
   const hfm__file_tensor *found = &l->refused_tensor;
   const hfm__parameter *p = &model->tree.parameters[l->refused_parameter];
-  hfm_result result = HFM_OK;
   char more[64] = "";
   hfm__text t = hfm__text_to(more, sizeof more);
-  for (size_t i = 1; i < model->tree.parameter_count && result == HFM_OK; i++) {
-    const char *name = hfm__parameter_name(l, (int32_t)i);
-    if (!name) result = HFM_ERROR_MEMORY;
-    else if (!model->tree.parameters[i].tied_to && !l->tensors[i] && !l->pieces[i])
-      result = hfm__report_missing(l, (int32_t)i, name);
-  }
-  if (result == HFM_OK) result = hfm__report_sort(l);
+  hfm_result result = hfm__report_sort(l);
   if (result == HFM_OK && model->ctx.log.write) result = hfm__log_report(l);
   if (result != HFM_OK) return result;
   if (l->refused > 1) hfm__text_format(&t, "; %u more differ (the log has them)", (uint64_t)(l->refused - 1));
@@ -31724,7 +31737,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) result = hfm__settle_ties(&l);
-  for (size_t i = 1; i < tree->parameter_count && result == HFM_OK && !l.refused; i++) {
+  for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
     result = hfm__load_parameter(&l, (int32_t)i);
     if (result == HFM_OK)
       result = hfm__progress(&model->ctx, options && options->random_weights ? "init" : "load", i,
@@ -33061,11 +33074,43 @@ HFMODEL_API void hfm_model_free(hfm_model *model) {
   if (model) hfm__model_release(model);
 }
 
+HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error *error) {
+  if (!options) return HFM_OK;
+  if (options->dtype && !hfm__is_native(options->dtype))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0,
+                     "options.dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto",
+                     (int)options->dtype);
+  if (options->attn_implementation < HFM_ATTN_DEFAULT || options->attn_implementation > HFM_ATTN_FLASH_ATTENTION_2)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
+                     "options.attn_implementation is %d, but must be an HFM_ATTN_ value",
+                     (int)options->attn_implementation);
+  if (options->use_safetensors < -1 || options->use_safetensors > 1)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "use_safetensors", 0,
+                     "options.use_safetensors is %d, but must be 1 for *.safetensors only, -1 for *.bin only, or 0",
+                     (int)options->use_safetensors);
+  if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0,
+                     "options.packing is %d, but must be an HFM_PACK_ value", (int)options->packing);
+  if (options->compute_dtype && options->compute_dtype != HFM_F32 && options->compute_dtype != HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
+                     "options.compute_dtype is %d, but must be HFM_F32 or HFM_BF16, or 0 for HFM_F32",
+                     (int)options->compute_dtype);
+  if (options->strict && options->compute_dtype == HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
+                     "options.strict computes in double: it can't be combined with compute_dtype bfloat16");
+  if (options->num_labels < 0)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0,
+                     "options.num_labels is %d, but must be at least 1, or 0 for the config's",
+                     (int)options->num_labels);
+  return HFM_OK;
+}
+
 /* An empty model with its context. */
 HFM__PRIVATE hfm_result hfm__model_new(const hfm_options *options, hfm_model **out, hfm_error *error) {
   hfm__context ctx;
   hfm_model *model;
   hfm_result result = hfm__context_init(options, &ctx, error);
+  if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result != HFM_OK) return result;
   model = (hfm_model *)hfm__alloc_zero(&ctx.mem, sizeof *model);
   if (!model) return hfm__fail_memory(error, "a model", sizeof *model);
@@ -33181,37 +33226,6 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   return HFM_OK;
 }
 
-HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error *error) {
-  if (!options) return HFM_OK;
-  if (options->dtype && !hfm__is_native(options->dtype))
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0,
-                     "options.dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto",
-                     (int)options->dtype);
-  if (options->attn_implementation < HFM_ATTN_DEFAULT || options->attn_implementation > HFM_ATTN_FLASH_ATTENTION_2)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
-                     "options.attn_implementation is %d, but must be an HFM_ATTN_ value",
-                     (int)options->attn_implementation);
-  if (options->use_safetensors < -1 || options->use_safetensors > 1)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "use_safetensors", 0,
-                     "options.use_safetensors is %d, but must be 1 for *.safetensors only, -1 for *.bin only, or 0",
-                     (int)options->use_safetensors);
-  if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0,
-                     "options.packing is %d, but must be an HFM_PACK_ value", (int)options->packing);
-  if (options->compute_dtype && options->compute_dtype != HFM_F32 && options->compute_dtype != HFM_BF16)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
-                     "options.compute_dtype is %d, but must be HFM_F32 or HFM_BF16, or 0 for HFM_F32",
-                     (int)options->compute_dtype);
-  if (options->strict && options->compute_dtype == HFM_BF16)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
-                     "options.strict computes in double: it can't be combined with compute_dtype bfloat16");
-  if (options->num_labels < 0)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0,
-                     "options.num_labels is %d, but must be at least 1, or 0 for the config's",
-                     (int)options->num_labels);
-  return HFM_OK;
-}
-
 /* The kernels and how products use them: all that a plan and an estimate depend on. */
 HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *options, hfm_error *error) {
   const hfm_result result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
@@ -33271,8 +33285,7 @@ HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
 /* Everything after the model is identified: kernels, description, weights. */
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
-  hfm_result result = hfm__check_options(options, error);
-  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
+  hfm_result result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);
@@ -36470,6 +36483,44 @@ HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inpu
   return HFM_OK;
 }
 /* ==== end src/run/generate.c ==== */
+#else
+/* ==== begin src/run/no_generation.c ==== */
+/* ==== run/no_generation (private): what answers in a build without generation ==================================== */
+
+HFM__PRIVATE hfm_result hfm__generates_nothing(hfm_error *error) {
+  hfm__clear_error(error);
+  return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "hfm_generate", 0,
+                   "this build generates nothing (HFMODEL_NO_GENERATION, HFMODEL_NO_CACHE, or no family with a "
+                   "decoder)");
+}
+
+HFMODEL_API hfm_result hfm_generate(hfm_session *session, const hfm_inputs *inputs, const hfm_generation_config *config,
+                                    hfm_generated *outputs, hfm_error *error) {
+  (void)session, (void)inputs, (void)config, (void)outputs;
+  return hfm__generates_nothing(error);
+}
+
+HFMODEL_API hfm_result hfm_generation_begin(hfm_session *session, const hfm_inputs *inputs,
+                                            const hfm_generation_config *config, hfm_generation **out,
+                                            hfm_error *error) {
+  (void)session, (void)inputs, (void)config;
+  if (out) *out = NULL;
+  return hfm__generates_nothing(error);
+}
+
+HFMODEL_API hfm_result hfm_generation_next(hfm_generation *generation, double budget_seconds, int32_t *done,
+                                           hfm_error *error) {
+  (void)generation, (void)budget_seconds, (void)done;
+  return hfm__generates_nothing(error);
+}
+
+HFMODEL_API hfm_result hfm_generation_outputs(hfm_generation *generation, hfm_generated *outputs, hfm_error *error) {
+  (void)generation, (void)outputs;
+  return hfm__generates_nothing(error);
+}
+
+HFMODEL_API void hfm_generation_free(hfm_generation *generation) { (void)generation; }
+/* ==== end src/run/no_generation.c ==== */
 #endif
 
 /* Rare: judging files. */
@@ -36544,7 +36595,6 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
   if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
   if (result == HFM_OK) result = hfm__model_identify(model, options, 0, error);
-  if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, 0, error);

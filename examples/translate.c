@@ -1,7 +1,7 @@
 /* Translates token ids: a sentence a line in, its translation a line out; all of them in one batch. For models with an
    encoder: Marian (opus-mt-en-de, ...), mBART, M2M100 and NLLB, T5, BART.
 
-     cc -O2 -I. translate.c -lm -pthread && ./a.out MODEL-DIRECTORY [LANGUAGE-ID] < sentences-as-ids
+     cc -O2 -I. examples/translate.c -lm -pthread && ./a.out MODEL-DIRECTORY [LANGUAGE-ID] < sentences-as-ids
 
    The ids of a line are your tokenizer's, as it makes them for the encoder (with the token of the source language, the
    one at the end, ...). LANGUAGE-ID is the token of the language to translate to, where the model knows several: the

@@ -190,6 +190,8 @@
 #include "run/prompt.c"
 #include "run/steps.c"
 #include "run/generate.c"
+#else
+#include "run/no_generation.c"
 #endif
 
 /* Rare: judging files. */

@@ -110,7 +110,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
-  HFMODEL_NO_GENERATION   no hfm_generate and no hfm_generation_...; so it is where no family is a decoder
+  HFMODEL_NO_GENERATION   hfm_generate and hfm_generation_... give an error; so they do where no family is a decoder
   HFMODEL_NO_CACHE        no inputs.use_cache, and so no generation; decoders still run over whole texts
   HFMODEL_NO_MESSAGES     hfm_error.message is the item's number and hfm_error.what; the other fields say what they say
   HFMODEL_ONLY_BERT, HFMODEL_ONLY_ROBERTA, HFMODEL_ONLY_DISTILBERT, HFMODEL_ONLY_GPT2, HFMODEL_ONLY_OPT,

@@ -25,13 +25,13 @@ HFM__PRIVATE void *hfm__alloc_zero(const hfm_allocator *mem, uint64_t size) {
   return p;
 }
 HFM__PRIVATE void hfm__free(const hfm_allocator *mem, void *block, uint64_t size) {
-  if (block) mem->free(mem->ctx, block, (size_t)size);
+  if (block) (mem->free)(mem->ctx, block, (size_t)size);
 }
 /* Keeps the old block on failure. */
 HFM__PRIVATE void *hfm__realloc(const hfm_allocator *mem, void *block, uint64_t old_size, uint64_t new_size) {
   if (!block) return hfm__alloc(mem, new_size);
   if (new_size == 0 || new_size > (uint64_t)PTRDIFF_MAX) return NULL;
-  return mem->realloc(mem->ctx, block, (size_t)old_size, (size_t)new_size);
+  return (mem->realloc)(mem->ctx, block, (size_t)old_size, (size_t)new_size);
 }
 
 #ifndef HFMODEL_NO_STDLIB

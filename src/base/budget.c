@@ -27,7 +27,7 @@ HFM__PRIVATE void *hfm__budget_alloc(void *ctx, size_t size) {
 HFM__PRIVATE void *hfm__budget_realloc(void *ctx, void *block, size_t old_size, size_t new_size) {
   hfm__budget *budget = (hfm__budget *)ctx;
   void *moved =
-      hfm__budget_has(budget, new_size) ? budget->mem.realloc(budget->mem.ctx, block, old_size, new_size) : NULL;
+      hfm__budget_has(budget, new_size) ? (budget->mem.realloc)(budget->mem.ctx, block, old_size, new_size) : NULL;
   if (moved && budget->counting) budget->used += (uint64_t)new_size - old_size;
   return moved;
 }
@@ -37,7 +37,7 @@ HFM__PRIVATE void hfm__budget_free(void *ctx, void *block, size_t size) {
   hfm__budget *budget = (hfm__budget *)ctx;
   const hfm_allocator mem = budget->mem;
   if (budget->counting) budget->used -= size;
-  mem.free(mem.ctx, block, size);
+  (mem.free)(mem.ctx, block, size);
 }
 
 /* From here on ctx->mem counts; `held` bytes of it are there already. */

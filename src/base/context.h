@@ -67,5 +67,5 @@ HFM__PRIVATE void hfm__log(const hfm__context *ctx, int32_t level, int32_t item,
   va_start(args, format);
   hfm__text_vformat(&t, format, args);
   va_end(args);
-  ctx->log.write(ctx->log.ctx, level, item, line);
+  (ctx->log.write)(ctx->log.ctx, level, item, line);
 }

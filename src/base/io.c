@@ -369,7 +369,7 @@ typedef struct hfm__file {
 } hfm__file;
 
 HFM__PRIVATE void hfm__file_close(hfm__file *file) {
-  if (file->handle) file->ctx->io.close(hfm__io_ctx(file->ctx), file->handle);
+  if (file->handle) (file->ctx->io.close)(hfm__io_ctx(file->ctx), file->handle);
   if (file->name) hfm__free(&file->ctx->mem, file->name, strlen(file->name) + 1);
   memset(file, 0, sizeof *file);
 }
@@ -387,7 +387,7 @@ HFM__PRIVATE hfm_result hfm__file_open(const hfm__context *ctx, const char *name
   file->name = (char *)hfm__alloc(&ctx->mem, (uint64_t)length + 1);
   if (!file->name) return hfm__fail_memory(error, "a file name", (uint64_t)length + 1);
   memcpy(file->name, name, length + 1);
-  result = ctx->io.open(hfm__io_ctx(ctx), name, &file->handle);
+  result = (ctx->io.open)(hfm__io_ctx(ctx), name, &file->handle);
   if (result != HFM_OK) {
     file->handle = NULL;
     hfm__file_close(file);
@@ -413,7 +413,7 @@ HFM__PRIVATE hfm_result hfm__file_read(const hfm__file *file, uint64_t offset, v
   while (size) {
     size_t got = 0;
     const hfm_result result =
-        file->ctx->io.read(hfm__io_ctx(file->ctx), file->handle, offset, out, (size_t)size, &got);
+        (file->ctx->io.read)(hfm__io_ctx(file->ctx), file->handle, offset, out, (size_t)size, &got);
     if (result != HFM_OK)
       return hfm__fail(error, HFM_E_FILE_READ, file->name, NULL, offset,
                        "reading %u bytes at byte %u failed (result %d)", size, offset, (int)result);

@@ -72,10 +72,10 @@ HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key,
                             hfm__rope_has(doc, scaling, rope.path)
                       : hfm__json_first(doc, scaling) != 0;
   object = scales ? scaling : rope.layer ? hfm__json_member_of(doc, parameters, rope.layer) : parameters;
+  if (hfm__equal(rope.path, "type") && hfm__rope_has(doc, object, "rope_type")) rope.path = "rope_type"; /* it counts */
   if (!hfm__rope_has(doc, object, rope.path)) {
     beside = hfm__rope_beside(config, key, &rope);
     if (hfm__equal(rope.path, "rope_type") && hfm__rope_has(doc, object, "type")) rope.path = "type";
-    else if (hfm__equal(rope.path, "type") && hfm__rope_has(doc, object, "rope_type")) rope.path = "rope_type";
     else if (beside) return hfm__text_format(&t, "%s", beside), 1;
   }
   if (scales) hfm__text_format(&t, HFM__ROPE_SCALING "%s", rope.path);

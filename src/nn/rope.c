@@ -108,9 +108,8 @@ HFM__PRIVATE double hfm__yarn_scale(double factor, double mscale) {
   return factor <= 1 ? 1.0 : 0.1 * mscale * hfm__exact_log(factor) + 1.0;
 }
 
-/* Python's truth of a parameter: false, null, 0 and "" are not. */
-HFM__PRIVATE int hfm__rope_is_true(const hfm__builder *b, const char *key, int fallback) {
-  const hfm__config_value value = hfm__rope_parameter(b, key);
+/* Python's truth of a value: false, null, 0 and "" are not; `fallback` where there is none. */
+HFM__PRIVATE int hfm__python_truth(hfm__config_value value, int fallback) {
   double number;
   int32_t truth;
   if (!value.node) return fallback;
@@ -137,7 +136,8 @@ HFM__PRIVATE void hfm__rope_yarn(hfm__builder *b, hfm__rope *rope, float *freque
   const double given = hfm__rope_number(b, "attention_factor", HUGE_VAL);
   double low = hfm__yarn_dimension(fast != 0 ? fast : 32, rope->dimension, rope->base, original);
   double high = hfm__yarn_dimension(slow != 0 ? slow : 1, rope->dimension, rope->base, original);
-  if (hfm__rope_is_true(b, "truncate", 1)) {
+  /* Transformers looks for this one beside the types of layers, not among a type's parameters. */
+  if (hfm__python_truth(hfm__config_find(b->config, "rope_parameters.truncate"), 1)) {
     low = floor(low);
     high = ceil(high);
   }
@@ -223,6 +223,19 @@ HFM__PRIVATE void hfm__rope_need_object(hfm__builder *b, const char *key) {
       b->config, key, "an object such as {\"rope_type\": \"linear\", \"factor\": 2.0}", b->error);
 }
 
+/* Refuses parameters for each type of layer where the model has one set for all: they would count for nothing. */
+HFM__PRIVATE void hfm__rope_not_nested(hfm__builder *b) {
+  static const char *const types[] = {"full_attention", "sliding_attention"};
+  for (size_t i = 0; i < HFM__COUNT(types); i++) {
+    const hfm__config_value value = hfm__rope_parameter(b, types[i]);
+    if (hfm__ok(b) && hfm__json_kind(value.doc, value.node) == HFM__JSON_OBJECT)
+      b->result = hfm__fail(b->error, HFM_E_CONFIG_VALUE, b->config->file, "rope_parameters", 0,
+                            "'rope_parameters' has some for %q, but this model type has the same for every type of "
+                            "layer",
+                            types[i]);
+  }
+}
+
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
 /* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
@@ -244,6 +257,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
   hfm__rope_need_object(b, "rope_scaling");
   hfm__rope_need_object(b, "rope_parameters");
   if (source->layer_type) hfm__rope_need_object(b, hfm__own_text(b, "rope_parameters.%s", source->layer_type));
+  else hfm__rope_not_nested(b);
   /* Where whole heads are rotated the default type reads no partial_rotary_factor; Transformers' other types do, and
      then fail in forward. */
   if (whole && !proportional && !hfm__equal(type, "default") && hfm__rope_partial(b) != 1)

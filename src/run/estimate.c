@@ -66,7 +66,6 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
   result = hfm__resolve_model_path(&model->ctx, path, options, &dir, error);
   if (result == HFM_OK) result = hfm__model_config_from(model, dir, options, error);
   if (result == HFM_OK) result = hfm__model_identify(model, options, 0, error);
-  if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, 0, error);

@@ -29,11 +29,43 @@ HFMODEL_API void hfm_model_free(hfm_model *model) {
   if (model) hfm__model_release(model);
 }
 
+HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error *error) {
+  if (!options) return HFM_OK;
+  if (options->dtype && !hfm__is_native(options->dtype))
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0,
+                     "options.dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto",
+                     (int)options->dtype);
+  if (options->attn_implementation < HFM_ATTN_DEFAULT || options->attn_implementation > HFM_ATTN_FLASH_ATTENTION_2)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
+                     "options.attn_implementation is %d, but must be an HFM_ATTN_ value",
+                     (int)options->attn_implementation);
+  if (options->use_safetensors < -1 || options->use_safetensors > 1)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "use_safetensors", 0,
+                     "options.use_safetensors is %d, but must be 1 for *.safetensors only, -1 for *.bin only, or 0",
+                     (int)options->use_safetensors);
+  if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0,
+                     "options.packing is %d, but must be an HFM_PACK_ value", (int)options->packing);
+  if (options->compute_dtype && options->compute_dtype != HFM_F32 && options->compute_dtype != HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
+                     "options.compute_dtype is %d, but must be HFM_F32 or HFM_BF16, or 0 for HFM_F32",
+                     (int)options->compute_dtype);
+  if (options->strict && options->compute_dtype == HFM_BF16)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
+                     "options.strict computes in double: it can't be combined with compute_dtype bfloat16");
+  if (options->num_labels < 0)
+    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0,
+                     "options.num_labels is %d, but must be at least 1, or 0 for the config's",
+                     (int)options->num_labels);
+  return HFM_OK;
+}
+
 /* An empty model with its context. */
 HFM__PRIVATE hfm_result hfm__model_new(const hfm_options *options, hfm_model **out, hfm_error *error) {
   hfm__context ctx;
   hfm_model *model;
   hfm_result result = hfm__context_init(options, &ctx, error);
+  if (result == HFM_OK) result = hfm__check_options(options, error);
   if (result != HFM_OK) return result;
   model = (hfm_model *)hfm__alloc_zero(&ctx.mem, sizeof *model);
   if (!model) return hfm__fail_memory(error, "a model", sizeof *model);
@@ -149,37 +181,6 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
   return HFM_OK;
 }
 
-HFM__PRIVATE hfm_result hfm__check_options(const hfm_options *options, hfm_error *error) {
-  if (!options) return HFM_OK;
-  if (options->dtype && !hfm__is_native(options->dtype))
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "dtype", 0,
-                     "options.dtype is %d, but must be HFM_F32, HFM_F16 or HFM_BF16, or 0 for auto",
-                     (int)options->dtype);
-  if (options->attn_implementation < HFM_ATTN_DEFAULT || options->attn_implementation > HFM_ATTN_FLASH_ATTENTION_2)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "attn_implementation", 0,
-                     "options.attn_implementation is %d, but must be an HFM_ATTN_ value",
-                     (int)options->attn_implementation);
-  if (options->use_safetensors < -1 || options->use_safetensors > 1)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "use_safetensors", 0,
-                     "options.use_safetensors is %d, but must be 1 for *.safetensors only, -1 for *.bin only, or 0",
-                     (int)options->use_safetensors);
-  if (options->packing < HFM_PACK_LAZY || options->packing > HFM_PACK_EAGER)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "packing", 0,
-                     "options.packing is %d, but must be an HFM_PACK_ value", (int)options->packing);
-  if (options->compute_dtype && options->compute_dtype != HFM_F32 && options->compute_dtype != HFM_BF16)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
-                     "options.compute_dtype is %d, but must be HFM_F32 or HFM_BF16, or 0 for HFM_F32",
-                     (int)options->compute_dtype);
-  if (options->strict && options->compute_dtype == HFM_BF16)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "compute_dtype", 0,
-                     "options.strict computes in double: it can't be combined with compute_dtype bfloat16");
-  if (options->num_labels < 0)
-    return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "num_labels", 0,
-                     "options.num_labels is %d, but must be at least 1, or 0 for the config's",
-                     (int)options->num_labels);
-  return HFM_OK;
-}
-
 /* The kernels and how products use them: all that a plan and an estimate depend on. */
 HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *options, hfm_error *error) {
   const hfm_result result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
@@ -239,8 +240,7 @@ HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
 /* Everything after the model is identified: kernels, description, weights. */
 HFM__PRIVATE hfm_result hfm__model_finish(hfm_model *model, const hfm_options *options, int from_files,
                                           hfm_error *error) {
-  hfm_result result = hfm__check_options(options, error);
-  if (result == HFM_OK) result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
+  hfm_result result = hfm__settle_label_count(model, options ? options->num_labels : 0, error);
   if (result == HFM_OK) result = hfm__model_cpu(model, options, error);
   if (result == HFM_OK) result = hfm__model_describe(model, from_files, error);
   if (result == HFM_OK) result = hfm__model_labels(model, error);

@@ -451,11 +451,16 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
     return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
+  if (l->pieces[parameter]) {
+    result = hfm__pieces_settle(l, parameter, name, &pieces);
+    if (result != HFM_OK) return result;
+  }
+  if (l->refused) /* only the report is still to be made */
+    return pieces || l->tensors[parameter] ? HFM_OK : hfm__report_missing(l, parameter, name);
   weight->rank = p->rank;
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   result = hfm__weight_table(l, weight, p);
-  if (result == HFM_OK && l->pieces[parameter]) result = hfm__pieces_settle(l, parameter, name, &pieces);
-  if (result != HFM_OK || l->refused) return result;
+  if (result != HFM_OK) return result;
   if (pieces) {
     result = hfm__weight_from_pieces(l, weight, p, pieces, name);
   } else if (l->tensors[parameter]) {
@@ -498,8 +503,9 @@ HFM__PRIVATE hfm_result hfm__log_report(hfm__loader *l) {
   const uint64_t room = hfm_load_report_text(model, file, 0, NULL, 0) + 1;
   char *table = (char *)hfm__arena_alloc(&l->arena, room);
   if (!table) return hfm__fail_memory(l->error, "the load report", room);
-  hfm_load_report_text(model, file, 0, table, (size_t)room);
-  model->ctx.log.write(model->ctx.log.ctx, HFM_LOG_WARNING, HFM_E_WEIGHT_MISMATCH, table);
+  if (!hfm_load_report_text(model, file, 0, table, (size_t)room))
+    return hfm__fail_memory(l->error, "the load report", 0);
+  (model->ctx.log.write)(model->ctx.log.ctx, HFM_LOG_WARNING, HFM_E_WEIGHT_MISMATCH, table);
 #else
   (void)l;
 #endif
@@ -511,16 +517,9 @@ HFM__PRIVATE hfm_result hfm__refuse_mismatches(hfm__loader *l) {
   const hfm_model *model = l->model;
   const hfm__file_tensor *found = &l->refused_tensor;
   const hfm__parameter *p = &model->tree.parameters[l->refused_parameter];
-  hfm_result result = HFM_OK;
   char more[64] = "";
   hfm__text t = hfm__text_to(more, sizeof more);
-  for (size_t i = 1; i < model->tree.parameter_count && result == HFM_OK; i++) {
-    const char *name = hfm__parameter_name(l, (int32_t)i);
-    if (!name) result = HFM_ERROR_MEMORY;
-    else if (!model->tree.parameters[i].tied_to && !l->tensors[i] && !l->pieces[i])
-      result = hfm__report_missing(l, (int32_t)i, name);
-  }
-  if (result == HFM_OK) result = hfm__report_sort(l);
+  hfm_result result = hfm__report_sort(l);
   if (result == HFM_OK && model->ctx.log.write) result = hfm__log_report(l);
   if (result != HFM_OK) return result;
   if (l->refused > 1) hfm__text_format(&t, "; %u more differ (the log has them)", (uint64_t)(l->refused - 1));
@@ -564,7 +563,7 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) result = hfm__settle_ties(&l);
-  for (size_t i = 1; i < tree->parameter_count && result == HFM_OK && !l.refused; i++) {
+  for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
     result = hfm__load_parameter(&l, (int32_t)i);
     if (result == HFM_OK)
       result = hfm__progress(&model->ctx, options && options->random_weights ? "init" : "load", i,

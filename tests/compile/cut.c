@@ -230,6 +230,8 @@ static void test_cache(void) {
   CHECK_INT(error.item, HFM_E_INPUT_UNEXPECTED);
   CHECK_CONTAINS(error.message, "HFMODEL_NO_CACHE");
   CHECK_INT(hfm_cache_length(session), 0);
+  CHECK_INT(hfm_generate(session, &in, NULL, NULL, &error), HFM_ERROR_UNSUPPORTED);
+  CHECK_CONTAINS(error.message, "HFMODEL_NO_CACHE");
 #else
   CHECK_INT(hfm_forward(session, &in, &out, &error), HFM_OK);
   CHECK_INT(hfm_cache_length(session), 4);

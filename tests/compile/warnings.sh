@@ -10,6 +10,29 @@ printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n'"$headers" >"$wor
 printf "$headers"'#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/last.c"
 printf '#include "hfmodel.h"\n#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n#include "hfmodel.h"\n' \
   >"$work/twice.c"
+# A user's own macros with the names of functions: allocation that is checked, a network's sockets.
+{
+  printf "$headers"
+  cat <<'EOF'
+void *checked_malloc(size_t, const char *, int);
+void *checked_realloc(void *, size_t, const char *, int);
+void checked_free(void *, const char *, int);
+#define malloc(n) checked_malloc(n, __FILE__, __LINE__)
+#define realloc(p, n) checked_realloc(p, n, __FILE__, __LINE__)
+#define free(p) checked_free(p, __FILE__, __LINE__)
+EOF
+  cat "$work/impl.c"
+} >"$work/checked.c"
+{
+  cat <<'EOF'
+#define HFMODEL_NO_STDIO
+#define open(a, b) net_open(a, b)
+#define close(s) net_close(s)
+#define read(s, m, n) net_read(s, m, n)
+#define write(s, m, n) net_write(s, m, n)
+EOF
+  cat "$work/impl.c"
+} >"$work/sockets.c"
 static='#define HFMODEL_STATIC\n#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\nint f(void);\n'
 printf "$static"'int f(void) { return hfm_version()[0]; }\n' >"$work/static.c"
 
@@ -24,7 +47,8 @@ for cc in "$CC" "$CLANG"; do
   for std in c99 c11; do
     for file in api impl twice; do syntax "$cc -std=$std $file" $cc -std=$std "$work/$file.c"; done
   done
-  for file in first last static; do syntax "$cc -std=c99 $file" $cc -std=c99 "$work/$file.c"; done
+  for file in first last checked sockets static; do syntax "$cc -std=c99 $file" $cc -std=c99 "$work/$file.c"; done
+  syntax "$cc -std=c99 static, no generation" $cc -std=c99 -DHFMODEL_NO_GENERATION "$work/static.c"
   syntax "$cc -std=gnu17" $cc -std=gnu17 "$work/last.c"
   syntax "$cc -ffast-math" $cc -std=c99 -ffast-math "$work/impl.c"
   syntax "$cc -march=native" $cc -std=c99 -march=native "$work/impl.c"

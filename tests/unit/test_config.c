@@ -282,6 +282,14 @@ static void test_set_rope(void) {
     if (!strstr(cases[i].key, ".1")) CHECK(!hfm_config_has(c, cases[i].key));
     hfm_config_free(c);
   }
+  hfm_config *c = config_of("{\"model_type\": \"llama\", \"rope_scaling\": {\"type\": \"yarn\", "
+                            "\"rope_type\": \"yarn\", \"factor\": 8.0}}");
+  if (!c) return;
+  /* Of two names the new one counts. */
+  CHECK_INT(hfm_config_set_string(c, "rope_scaling.type", "linear", &error), HFM_OK);
+  CHECK_STR(hfm_config_get_string(c, "rope_parameters.rope_type", ""), "linear");
+  CHECK_CONTAINS(written(c, json), "\"rope_type\": \"linear\"");
+  hfm_config_free(c);
 }
 
 /* What every configuration class has, and values that are another key's where the file has none or null. */

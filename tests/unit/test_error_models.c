@@ -69,6 +69,7 @@ static const change changed[] = {
     {"llama_base", {"rope_parameters", "{\"rope_type\": \"linear\", \"partial_rotary_factor\": 2}"}},
     {"llama_base", {"rope_parameters", "{\"rope_type\": \"linear\", \"partial_rotary_factor\": 0.5}"}},
     {"llama_base", {"rope_parameters", "\"linear\""}},
+    {"llama_base", {"rope_parameters", "{\"full_attention\": {\"rope_theta\": 100.0}}"}},
     {"llama_base", {"head_dim", "5"}},
     {"gpt_neox_base", {"rope_parameters.partial_rotary_factor", "0.0"}},
     {"llama_base", {"head_dim", "2147483647"}},

@@ -53,11 +53,27 @@ static int out_of_memory(void) {
   return say_error(EXIT_BAD_INPUT, "out of memory");
 }
 
+/* A table in lines, with the heading in bold, as Transformers prints it. 0: a name in it would steer the terminal. */
+static int say_table(const char *table) {
+  const char *at = table;
+  while (*at) {
+    uint32_t code;
+    if (strncmp(at, "\x1b[1m", 4) == 0 || strncmp(at, "\x1b[0m", 4) == 0) {
+      at += 4;
+    } else {
+      at += hfm_companion_character(at, &code);
+      if (hfm_companion_steers(code) && code != '\n' && code != '\t') return 0;
+    }
+  }
+  fprintf(stderr, "%s\n", table);
+  return 1;
+}
+
 /* For hfm_log: notes are for debugging, warnings for everybody. */
 static void log_warning(void *ctx, int32_t level, int32_t item, const char *message) {
   (void)ctx;
-  (void)item;
-  if (level >= HFM_LOG_WARNING) say_warning("%s", message);
+  if (level < HFM_LOG_WARNING) return;
+  if (item != HFM_E_WEIGHT_MISMATCH || !say_table(message)) say_warning("%s", message);
 }
 
 /* ---- A progress bar, on a terminal only, and only for what takes a while ----------------------------------- */
