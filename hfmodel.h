@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "bfdda9d60f8bbd3e" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "86770b9952c658c1" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -2637,8 +2637,8 @@ HFM__PRIVATE double hfm__exact_log(double x) {
   return hfm__exact_madd(e, 6.93147180369123816490e-01, p);
 }
 
-/* For x in [-700, 700]. */
-HFM__PRIVATE double hfm__exact_exp(double x) {
+/* For x in [-700, 700], by the last `terms` of the series. */
+HFM__PRIVATE double hfm__exact_exp_terms(double x, int32_t terms) {
   static const double factorial[] = {
       1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
       1.0 / 362880,      1.0 / 40320,      1.0 / 5040,      1.0 / 720,      1.0 / 120,
@@ -2646,8 +2646,13 @@ HFM__PRIVATE double hfm__exact_exp(double x) {
   const double n = floor(hfm__exact(x * 1.4426950408889634) + 0.5);
   double r = hfm__exact_madd(-n, 6.93147180369123816490e-01, x);
   r = hfm__exact_madd(-n, 1.90821492927058770002e-10, r);
-  return hfm__exact_series(r, factorial, (int32_t)HFM__COUNT(factorial)) * hfm__power_of_two((int64_t)n);
+  return hfm__exact_series(r, factorial + HFM__COUNT(factorial) - terms, terms) * hfm__power_of_two((int64_t)n);
 }
+
+HFM__PRIVATE double hfm__exact_exp(double x) { return hfm__exact_exp_terms(x, 15); }
+
+/* Within 1e-11 of it: for many that are added up. */
+HFM__PRIVATE double hfm__exact_exp_shorter(double x) { return hfm__exact_exp_terms(x, 10); }
 
 /* x^y for x > 0 and results that a float can hold; beyond, 0 or infinity. */
 HFM__PRIVATE double hfm__exact_pow(double x, double y) {
@@ -35086,7 +35091,7 @@ HFM__PRIVATE double hfm__random_fraction(hfm__random *r) {
 /* exp(score - top); what is forbidden, or too small for a double, is 0. */
 HFM__PRIVATE double hfm__relative_weight(float score, float top) {
   const double x = (double)score - (double)top;
-  return hfm__is_forbidden(score) || x < -700 ? 0.0 : hfm__exact_exp(HFM__MIN(x, 0));
+  return hfm__is_forbidden(score) || x < -700 ? 0.0 : hfm__exact_exp_shorter(HFM__MIN(x, 0));
 }
 
 HFM__PRIVATE double hfm__weights_sum(const float *scores, int64_t count, float top) {
@@ -36258,6 +36263,16 @@ HFM__PRIVATE int hfm__generation_ends(const hfm_generation *g, int64_t row, cons
   return hfm__generation_too_late(g);
 }
 
+/* A row's logits become its scores: a chunk for the workers, since a sum over a vocabulary takes a millisecond. */
+HFM__PRIVATE void hfm__generation_row_scores(void *generation, int64_t k, int32_t worker) {
+  const hfm_generation *g = (const hfm_generation *)generation;
+  const hfm__sequence *s = &g->sequences[k];
+  (void)worker;
+  memcpy(s->scores, hfm__steps_logits(&g->steps, s->row, g->guessed - g->checked),
+         (size_t)g->vocab_size * sizeof(float));
+  if (g->group > 1) hfm__log_softmax(s->scores, g->vocab_size);
+}
+
 /* The scores of a group's next tokens: from the logits to what a token is chosen by. */
 HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group, hfm_error *error) {
   const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
@@ -36273,9 +36288,8 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
     while (!mask[s->first]) s->first++;
     s->scores = g->scores + k * g->vocab_size;
     s->row = row;
-    memcpy(s->scores, hfm__steps_logits(&g->steps, row, g->guessed - g->checked), row_bytes);
-    if (g->group > 1) hfm__log_softmax(s->scores, g->vocab_size);
   }
+  (void)hfm__pool_run(g->session->pool, hfm__generation_row_scores, g, 0, g->group, 0);
   result = hfm__process_logits(&g->processors, g->sequences, g->group, error);
   for (int64_t k = 0; k < g->group && result == HFM_OK; k++) {
     float *scores = g->sequences[k].scores;

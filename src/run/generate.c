@@ -283,6 +283,16 @@ HFM__PRIVATE int hfm__generation_ends(const hfm_generation *g, int64_t row, cons
   return hfm__generation_too_late(g);
 }
 
+/* A row's logits become its scores: a chunk for the workers, since a sum over a vocabulary takes a millisecond. */
+HFM__PRIVATE void hfm__generation_row_scores(void *generation, int64_t k, int32_t worker) {
+  const hfm_generation *g = (const hfm_generation *)generation;
+  const hfm__sequence *s = &g->sequences[k];
+  (void)worker;
+  memcpy(s->scores, hfm__steps_logits(&g->steps, s->row, g->guessed - g->checked),
+         (size_t)g->vocab_size * sizeof(float));
+  if (g->group > 1) hfm__log_softmax(s->scores, g->vocab_size);
+}
+
 /* The scores of a group's next tokens: from the logits to what a token is chosen by. */
 HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group, hfm_error *error) {
   const int64_t *ids = g->group > 1 ? g->beams.running[g->beams.now].ids : g->ids;
@@ -298,9 +308,8 @@ HFM__PRIVATE hfm_result hfm__generation_scores(hfm_generation *g, int64_t group,
     while (!mask[s->first]) s->first++;
     s->scores = g->scores + k * g->vocab_size;
     s->row = row;
-    memcpy(s->scores, hfm__steps_logits(&g->steps, row, g->guessed - g->checked), row_bytes);
-    if (g->group > 1) hfm__log_softmax(s->scores, g->vocab_size);
   }
+  (void)hfm__pool_run(g->session->pool, hfm__generation_row_scores, g, 0, g->group, 0);
   result = hfm__process_logits(&g->processors, g->sequences, g->group, error);
   for (int64_t k = 0; k < g->group && result == HFM_OK; k++) {
     float *scores = g->sequences[k].scores;

@@ -29,7 +29,7 @@ HFM__PRIVATE double hfm__random_fraction(hfm__random *r) {
 /* exp(score - top); what is forbidden, or too small for a double, is 0. */
 HFM__PRIVATE double hfm__relative_weight(float score, float top) {
   const double x = (double)score - (double)top;
-  return hfm__is_forbidden(score) || x < -700 ? 0.0 : hfm__exact_exp(HFM__MIN(x, 0));
+  return hfm__is_forbidden(score) || x < -700 ? 0.0 : hfm__exact_exp_shorter(HFM__MIN(x, 0));
 }
 
 HFM__PRIVATE double hfm__weights_sum(const float *scores, int64_t count, float top) {
