@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "86770b9952c658c1" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "a4e411e00cfd5837" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8226,6 +8226,17 @@ HFM__PRIVATE const char *hfm__rope_beside(const hfm_config *config, const char *
   return NULL;
 }
 
+/* The one that counts beside the others wherever it is there (Phi-3, whose class has a default for it). */
+HFM__PRIVATE const char *hfm__rope_outside(const hfm_config *config, const hfm__rope_key *rope) {
+  static const char key[] = "original_max_position_embeddings";
+  const hfm__json *doc = &config->document, *defaults = &config->defaults;
+  if (rope->layer || !hfm__equal(rope->path, key)) return NULL;
+  return hfm__json_kind(doc, hfm__json_member_of(doc, doc->root, key)) > HFM__JSON_NULL ||
+                 hfm__rope_has(defaults, defaults->root, key)
+             ? key
+             : NULL;
+}
+
 /* Where the document has the parameter, or would have it, into `path` [HFM__ROPE_PATH]. 0: `key` is none, and stands
    for itself. */
 HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
@@ -8238,6 +8249,8 @@ HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key,
   uint32_t object;
   int scales;
   if (!hfm__rope_key_parse(config, key, &rope)) return 0;
+  beside = hfm__rope_outside(config, &rope);
+  if (beside) return hfm__text_format(&t, "%s", beside), 1;
   scales = rope.layer ? hfm__equal(rope.layer, "full_attention") && !hfm__equal(rope.path, "type") &&
                             hfm__rope_has(doc, scaling, rope.path)
                       : hfm__json_first(doc, scaling) != 0;
@@ -8259,8 +8272,10 @@ HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key,
   hfm__text t = hfm__text_to(path, HFM__ROPE_PATH);
   hfm__rope_key rope;
   if (!hfm__rope_key_parse(config, key, &rope)) return 0;
-  hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s%s%s", rope.layer ? rope.layer : "", rope.layer ? "." : "",
-                   hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
+  if (hfm__rope_outside(config, &rope)) hfm__text_format(&t, "%s", rope.path);
+  else
+    hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s%s%s", rope.layer ? rope.layer : "", rope.layer ? "." : "",
+                     hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
   return t.length < HFM__ROPE_PATH;
 }
 #else

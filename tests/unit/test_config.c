@@ -310,6 +310,12 @@ static void test_same_as(void) {
       {"{\"model_type\": \"t5\", \"num_hidden_layers\": 4}", "num_decoder_layers", 4}, /* by its alias */
       {"{\"model_type\": \"opt\", \"hidden_size\": 16}", "word_embed_proj_dim", 16},
       {"{\"model_type\": \"llama\", \"name\": \"=vocab_size\"}", "name", -1}, /* a file's text is a text */
+      {"{\"model_type\": \"llama\", \"rope_parameters\": {\"original_max_position_embeddings\": 16}}",
+       "rope_parameters.original_max_position_embeddings", 16},
+      {"{\"model_type\": \"llama\", \"rope_parameters\": {\"original_max_position_embeddings\": 16}, "
+       "\"original_max_position_embeddings\": 8}", "rope_parameters.original_max_position_embeddings", 8},
+      {"{\"model_type\": \"phi3\", \"rope_scaling\": {\"original_max_position_embeddings\": 16}}",
+       "rope_parameters.original_max_position_embeddings", 4096},
   };
   for (size_t i = 0; i < HFM__COUNT(cases); i++) {
     hfm_config *c = config_of(cases[i].json);
