@@ -1,8 +1,8 @@
 /* ==== config/rope_keys (private): rope parameters, in both spellings ===============================================
    New files have all parameters in "rope_parameters", in a member for each type of layer where those differ; old files
    have "rope_scaling", and rope_theta beside it. "rope_scaling" counts if it says anything, as users add it to new
-   files, too. Where each type of layer has its own, what it says is for full attention, but its "type" is not heard,
-   since each type of layer has a "rope_type" by then. */
+   files, too. Where each type of layer has its own, what it says is for full attention, but its "type" is heard only
+   where the file has parameters for full attention without a "rope_type": otherwise they have one by then. */
 
 enum { HFM__ROPE_PATH = 128 };
 
@@ -67,6 +67,17 @@ HFM__PRIVATE const char *hfm__rope_outside(const hfm_config *config, const hfm__
              : NULL;
 }
 
+/* Is what counts in "rope_scaling"? Else it is in `object`. A rope_type may become the "type" that stands for it. */
+HFM__PRIVATE int hfm__rope_scales(const hfm__json *doc, uint32_t scaling, uint32_t object, hfm__rope_key *rope) {
+  int old_type;
+  if (!rope->layer) return hfm__json_first(doc, scaling) != 0;
+  if (!hfm__equal(rope->layer, "full_attention")) return 0;
+  old_type = hfm__json_kind(doc, object) == HFM__JSON_OBJECT && !hfm__rope_has(doc, object, "rope_type") &&
+             hfm__rope_has(doc, scaling, "type") && !hfm__rope_has(doc, scaling, "rope_type");
+  if (old_type && hfm__equal(rope->path, "rope_type")) rope->path = "type";
+  return hfm__rope_has(doc, scaling, rope->path) && (old_type || !hfm__equal(rope->path, "type"));
+}
+
 /* Where the document has the parameter, or would have it, into `path` [HFM__ROPE_PATH]. 0: `key` is none, and stands
    for itself. */
 HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
@@ -81,10 +92,9 @@ HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key,
   if (!hfm__rope_key_parse(config, key, &rope)) return 0;
   beside = hfm__rope_outside(config, &rope);
   if (beside) return hfm__text_format(&t, "%s", beside), 1;
-  scales = rope.layer ? hfm__equal(rope.layer, "full_attention") && !hfm__equal(rope.path, "type") &&
-                            hfm__rope_has(doc, scaling, rope.path)
-                      : hfm__json_first(doc, scaling) != 0;
-  object = scales ? scaling : rope.layer ? hfm__json_member_of(doc, parameters, rope.layer) : parameters;
+  object = rope.layer ? hfm__json_member_of(doc, parameters, rope.layer) : parameters;
+  scales = hfm__rope_scales(doc, scaling, object, &rope);
+  if (scales) object = scaling;
   if (hfm__equal(rope.path, "type") && hfm__rope_has(doc, object, "rope_type")) rope.path = "rope_type"; /* it counts */
   if (!hfm__rope_has(doc, object, rope.path)) {
     beside = hfm__rope_beside(config, key, &rope);

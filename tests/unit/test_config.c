@@ -223,6 +223,8 @@ static void test_rope(void) {
        1e5, 8},
       {"{\"model_type\": \"gemma3_text\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 8}}", "full_attention.",
        "default", 1e6, 8},
+      {"{\"model_type\": \"gemma3_text\", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 8}, "
+       "\"rope_parameters\": {\"full_attention\": {\"rope_theta\": 5.0}}}", "full_attention.", "linear", 5, 8},
       {"{\"model_type\": \"gemma3_text\", \"rope_local_base_freq\": 77, "
        "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8}}", "sliding_attention.", "default", 77, -1},
       {"{\"model_type\": \"llama\"}", "", "default", 10000, -1},
