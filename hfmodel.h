@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "5ef347b3261b023e" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "6202cbf1e04b010f" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8210,6 +8210,11 @@ HFM__PRIVATE int hfm__rope_key_parse(const hfm_config *config, const char *key, 
   return out->path && !names->layer_type;
 }
 
+/* As new files have it: "rope_parameters.factor", or of a type of layer "rope_parameters.full_attention.factor". */
+HFM__PRIVATE void hfm__text_rope_key(hfm__text *t, const char *layer, const char *path) {
+  hfm__text_format(t, HFM__ROPE_PARAMETERS "%s%s%s", layer ? layer : "", layer ? "." : "", path);
+}
+
 /* Does the document's node, which may be 0, have the member that `path` begins with? */
 HFM__PRIVATE int hfm__rope_has(const hfm__json *doc, uint32_t object, const char *path) {
   return hfm__json_kind(doc, object) == HFM__JSON_OBJECT &&
@@ -8272,8 +8277,8 @@ HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key,
     else if (beside) return hfm__text_format(&t, "%s", beside), 1;
   }
   if (scales) hfm__text_format(&t, HFM__ROPE_SCALING "%s", rope.path);
-  else if (rope.layer) hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s.%s", rope.layer, rope.path);
-  else hfm__text_format(&t, "%s%s", hfm__json_first(doc, parameters) ? HFM__ROPE_PARAMETERS : rope.asked, rope.path);
+  else if (rope.layer || hfm__json_first(doc, parameters)) hfm__text_rope_key(&t, rope.layer, rope.path);
+  else hfm__text_format(&t, "%s%s", rope.asked, rope.path);
   return t.length < HFM__ROPE_PATH;
 }
 
@@ -8283,9 +8288,7 @@ HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key,
   hfm__rope_key rope;
   if (!hfm__rope_key_parse(config, key, &rope)) return 0;
   if (hfm__rope_outside(config, &rope)) hfm__text_format(&t, "%s", rope.path);
-  else
-    hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s%s%s", rope.layer ? rope.layer : "", rope.layer ? "." : "",
-                     hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
+  else hfm__text_rope_key(&t, rope.layer, hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
   return t.length < HFM__ROPE_PATH;
 }
 #else
@@ -25990,10 +25993,9 @@ static const hfm__rope_name hfm__rope_names[] = {
 
 /* A parameter, in whichever spelling the configuration has it. */
 HFM__PRIVATE hfm__config_value hfm__rope_parameter(const hfm__builder *b, const char *name) {
-  const char *layer = b->rope_layer;
-  char key[128];
+  char key[HFM__ROPE_PATH];
   hfm__text t = hfm__text_to(key, sizeof key);
-  hfm__text_format(&t, "rope_parameters.%s%s%s", layer ? layer : "", layer ? "." : "", name);
+  hfm__text_rope_key(&t, b->rope_layer, name);
   return hfm__config_find(b->config, key);
 }
 
@@ -33533,7 +33535,7 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm__model_release(model);
 }
 
-HFM__PRIVATE hfm_result hfm__session_options_check(const hfm_session_options *o, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__check_session_options(const hfm_session_options *o, hfm_error *error) {
   if (o->threads < 0 || o->threads > HFM__MAX_THREADS)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "threads", 0,
                      "threads is %d, but must be from 1 to %d, or 0 for the machine's processors", (int)o->threads,
@@ -33555,7 +33557,7 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   if (out) *out = NULL;
   if (!model || !out)
     return hfm__fail_null(error, model ? "session" : "model");
-  if (options) result = hfm__session_options_check(options, error);
+  if (options) result = hfm__check_session_options(options, error);
   for (uint32_t i = 0; i < model->checkpoint.file_count && result == HFM_OK; i++)
     result = hfm__file_unchanged(&model->checkpoint.files[i], error);
   if (result != HFM_OK) return result;

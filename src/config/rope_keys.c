@@ -40,6 +40,11 @@ HFM__PRIVATE int hfm__rope_key_parse(const hfm_config *config, const char *key, 
   return out->path && !names->layer_type;
 }
 
+/* As new files have it: "rope_parameters.factor", or of a type of layer "rope_parameters.full_attention.factor". */
+HFM__PRIVATE void hfm__text_rope_key(hfm__text *t, const char *layer, const char *path) {
+  hfm__text_format(t, HFM__ROPE_PARAMETERS "%s%s%s", layer ? layer : "", layer ? "." : "", path);
+}
+
 /* Does the document's node, which may be 0, have the member that `path` begins with? */
 HFM__PRIVATE int hfm__rope_has(const hfm__json *doc, uint32_t object, const char *path) {
   return hfm__json_kind(doc, object) == HFM__JSON_OBJECT &&
@@ -102,8 +107,8 @@ HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key,
     else if (beside) return hfm__text_format(&t, "%s", beside), 1;
   }
   if (scales) hfm__text_format(&t, HFM__ROPE_SCALING "%s", rope.path);
-  else if (rope.layer) hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s.%s", rope.layer, rope.path);
-  else hfm__text_format(&t, "%s%s", hfm__json_first(doc, parameters) ? HFM__ROPE_PARAMETERS : rope.asked, rope.path);
+  else if (rope.layer || hfm__json_first(doc, parameters)) hfm__text_rope_key(&t, rope.layer, rope.path);
+  else hfm__text_format(&t, "%s%s", rope.asked, rope.path);
   return t.length < HFM__ROPE_PATH;
 }
 
@@ -113,9 +118,7 @@ HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key,
   hfm__rope_key rope;
   if (!hfm__rope_key_parse(config, key, &rope)) return 0;
   if (hfm__rope_outside(config, &rope)) hfm__text_format(&t, "%s", rope.path);
-  else
-    hfm__text_format(&t, HFM__ROPE_PARAMETERS "%s%s%s", rope.layer ? rope.layer : "", rope.layer ? "." : "",
-                     hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
+  else hfm__text_rope_key(&t, rope.layer, hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
   return t.length < HFM__ROPE_PATH;
 }
 #else

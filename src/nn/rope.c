@@ -28,10 +28,9 @@ static const hfm__rope_name hfm__rope_names[] = {
 
 /* A parameter, in whichever spelling the configuration has it. */
 HFM__PRIVATE hfm__config_value hfm__rope_parameter(const hfm__builder *b, const char *name) {
-  const char *layer = b->rope_layer;
-  char key[128];
+  char key[HFM__ROPE_PATH];
   hfm__text t = hfm__text_to(key, sizeof key);
-  hfm__text_format(&t, "rope_parameters.%s%s%s", layer ? layer : "", layer ? "." : "", name);
+  hfm__text_rope_key(&t, b->rope_layer, name);
   return hfm__config_find(b->config, key);
 }
 

@@ -77,7 +77,7 @@ HFMODEL_API void hfm_session_free(hfm_session *session) {
   hfm__model_release(model);
 }
 
-HFM__PRIVATE hfm_result hfm__session_options_check(const hfm_session_options *o, hfm_error *error) {
+HFM__PRIVATE hfm_result hfm__check_session_options(const hfm_session_options *o, hfm_error *error) {
   if (o->threads < 0 || o->threads > HFM__MAX_THREADS)
     return hfm__fail(error, HFM_E_ARGUMENT_VALUE, NULL, "threads", 0,
                      "threads is %d, but must be from 1 to %d, or 0 for the machine's processors", (int)o->threads,
@@ -99,7 +99,7 @@ HFMODEL_API hfm_result hfm_session_create(hfm_model *model, const hfm_session_op
   if (out) *out = NULL;
   if (!model || !out)
     return hfm__fail_null(error, model ? "session" : "model");
-  if (options) result = hfm__session_options_check(options, error);
+  if (options) result = hfm__check_session_options(options, error);
   for (uint32_t i = 0; i < model->checkpoint.file_count && result == HFM_OK; i++)
     result = hfm__file_unchanged(&model->checkpoint.files[i], error);
   if (result != HFM_OK) return result;

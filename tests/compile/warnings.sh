@@ -4,7 +4,7 @@
 strict="-Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -pedantic -Werror"
 
 printf '#include "hfmodel.h"\nint main(void) { return hfm_version()[0] == 0; }\n' >"$work/api.c"
-printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/impl.c"
+write_library "$work/impl.c"
 headers='#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <math.h>\n#include <errno.h>\n'
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n'"$headers" >"$work/first.c"
 printf "$headers"'#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/last.c"

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../emulate.sh"
 gcc=x86_64-w64-mingw32-gcc gxx=x86_64-w64-mingw32-g++
 strict="-Wall -Wextra -Wconversion -Wshadow -pedantic -Werror"
-printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/impl.c"
+write_library "$work/impl.c"
 wine=$(first_of wine64 wine /usr/lib/wine/wine64)
 export WINEDEBUG=-all WINEPREFIX="$PWD/$work/wine"
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../said.h"
 #include "cases.h"
 
 static const char *root = "tests/models";
@@ -72,16 +73,7 @@ static char *read_text(const char *dir, const char *name) {
   return text;
 }
 
-/* What the last load warned of, a line each. */
-static char said[8192];
-
-static void listen(void *ctx, int32_t level, int32_t item, const char *message) {
-  const size_t length = strlen(said);
-  (void)ctx;
-  (void)item;
-  if (level >= HFM_LOG_WARNING) snprintf(said + length, sizeof said - length, "%s\n", message);
-}
-
+/* What it warns of is in `said`. */
 static hfm_result load(const parity_case *c, int32_t attention, hfm_model **model, hfm_error *error) {
   char path[512];
   hfm_config *config = NULL;
@@ -95,8 +87,7 @@ static hfm_result load(const parity_case *c, int32_t attention, hfm_model **mode
   options.subfolder = c->subfolder;
   options.num_labels = c->num_labels;
   options.ignore_mismatched_sizes = c->ignore_mismatched_sizes;
-  options.log.write = listen;
-  said[0] = 0;
+  listen_to(&options);
   if (c->config) {
     char *text = read_text(c->dir, c->config);
     CHECK(text != NULL);

@@ -3,6 +3,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
+#include "said.h"
 #include "tensors.h"
 
 #include <stdlib.h>
@@ -169,13 +170,6 @@ static void test_wrong(void) {
   }
 }
 
-static char logged[4096];
-
-static void listen(void *ctx, int32_t level, int32_t item, const char *message) {
-  (void)ctx, (void)level, (void)item;
-  snprintf(logged, sizeof logged, "%s", message);
-}
-
 /* The report of a refused load has what pieces make, too, beside tensors that are whole: as Transformers' has. */
 static void test_refused_report(void) {
   static const char *const keys[] = {"intermediate_size", "vocab_size"};
@@ -185,18 +179,17 @@ static void test_refused_report(void) {
     hfm_model *model = NULL;
     hfm_error error;
     memset(&options, 0, sizeof options);
-    logged[0] = 0;
-    options.log.write = listen;
+    listen_to(&options);
     if (!CHECK_INT(hfm_config_from_pretrained("tests/models/mixtral_f16", NULL, &changed, &error), HFM_OK)) return;
     for (size_t k = 0; k < CHECK_COUNT(keys); k++)
       if (i != 1 - k) CHECK_INT(hfm_config_set_int(changed, keys[k], 15, &error), HFM_OK);
     options.config = changed;
     CHECK(hfm_from_pretrained("tests/models/mixtral_f16", &options, &model, &error) != HFM_OK);
     CHECK_INT(error.item, HFM_E_WEIGHT_MISMATCH);
-    CHECK((strstr(logged, "mlp.experts.gate_up_proj") != NULL) == (i != 1));
-    CHECK((strstr(logged, "mlp.experts.down_proj") != NULL) == (i != 1));
-    CHECK((strstr(logged, "embed_tokens.weight") != NULL) == (i != 0));
-    CHECK(strstr(logged, "MISSING") == NULL);
+    CHECK((strstr(said, "mlp.experts.gate_up_proj") != NULL) == (i != 1));
+    CHECK((strstr(said, "mlp.experts.down_proj") != NULL) == (i != 1));
+    CHECK((strstr(said, "embed_tokens.weight") != NULL) == (i != 0));
+    CHECK(strstr(said, "MISSING") == NULL);
     hfm_config_free(changed);
   }
 }

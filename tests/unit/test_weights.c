@@ -3,6 +3,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
+#include "said.h"
 
 #include <stdlib.h>
 
@@ -124,26 +125,14 @@ static void test_new_bytes(void) {
 
 /* ---- Warnings ---- */
 
-static char said[4096];
-
-static void listen(void *ctx, int32_t level, int32_t item, const char *message) {
-  (void)ctx;
-  (void)item;
-  if (level >= HFM_LOG_WARNING && strlen(said) + strlen(message) + 2 < sizeof said) {
-    strcat(said, message);
-    strcat(said, "\n");
-  }
-}
-
 /* What a load of that directory says, with one key of the configuration set. */
 static const char *warnings(const char *dir, hfm_task task, const char *key, const char *json) {
   hfm_options options;
   hfm_config *config = NULL;
   hfm_error error;
-  said[0] = 0;
   memset(&options, 0, sizeof options);
   options.task = task;
-  options.log.write = listen;
+  listen_to(&options);
   if (CHECK_INT(hfm_config_from_pretrained(dir, NULL, &config, &error), HFM_OK) &&
       (!key || CHECK_INT(hfm_config_set_json(config, key, json, &error), HFM_OK))) {
     options.config = config;
@@ -177,10 +166,9 @@ static void test_refused_sizes(void) {
   hfm_config *config = NULL;
   hfm_model *model = NULL;
   hfm_error error;
-  said[0] = 0;
   memset(&options, 0, sizeof options);
   options.task = HFM_SEQUENCE_CLASSIFICATION;
-  options.log.write = listen;
+  listen_to(&options);
   if (!CHECK_INT(hfm_config_from_pretrained(FIXTURE("bert_base"), NULL, &config, &error), HFM_OK)) return;
   CHECK_INT(hfm_config_set_int(config, "intermediate_size", 50, &error), HFM_OK);
   options.config = config;
@@ -195,7 +183,7 @@ static void test_refused_sizes(void) {
   CHECK_CONTAINS(said, "bert.encoder.layer.{0, 1}.output.dense.weight       | MISMATCH | ");
   CHECK_CONTAINS(said, "classifier.weight                                   | MISSING  | ");
   options.ignore_mismatched_sizes = 1;
-  said[0] = 0;
+  listen_to(&options);
   CHECK_INT(hfm_from_pretrained(FIXTURE("bert_base"), &options, &model, &error), HFM_OK);
   CHECK_STR(said, ""); /* the report is the caller's to print: hfm_load_report_text */
   hfm_model_free(model);
@@ -276,8 +264,7 @@ static hfm_model *load_tensors(const file_tensor *tensors, hfm_options *options)
   files[1].name = "model.safetensors";
   files[1].data = file;
   files[1].size = 8 + t.length + size;
-  options->log.write = listen;
-  said[0] = 0;
+  listen_to(options);
   if (!CHECK_INT(hfm_from_memory(files, 2, options, &model, &error), HFM_OK)) printf("    %s\n", error.message);
   return model;
 }
