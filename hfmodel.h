@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "6202cbf1e04b010f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "805e55fbfb32d62a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9555,7 +9555,8 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 /* ==== cpu/vec_scalar (private): the vector vocabulary, one float wide ============================================
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL
-     rows by HFM__STRIP = 2 * HFM__W: as many as there are registers
+     rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, else 1, without
+     a branch between them: worth it where instructions are what is short
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -9686,6 +9687,9 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
 #define hfm__t_load(p) hfm__v_load(p)
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
+#endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -10105,31 +10109,45 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -10138,6 +10156,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -10279,31 +10299,45 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -10312,6 +10346,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -10910,6 +10946,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -11064,6 +11101,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -11482,31 +11522,45 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -11515,6 +11569,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -11656,31 +11712,45 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -11689,6 +11759,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -12287,6 +12359,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -12442,6 +12515,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -12860,31 +12936,45 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -12893,6 +12983,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -13034,31 +13126,45 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -13067,6 +13173,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -13665,6 +13773,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -13821,6 +13930,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -14239,31 +14351,45 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -14272,6 +14398,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -14413,31 +14541,45 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -14446,6 +14588,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -15044,6 +15188,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -15193,6 +15338,9 @@ HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -15611,31 +15759,45 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -15644,6 +15806,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -15785,31 +15949,45 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -15818,6 +15996,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -16416,6 +16596,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -16469,6 +16650,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__NV 2
 #define HFM__MR 6
 #define HFM__TALL 6
+#define HFM__PACE 2
 #define hfm__vf __m256
 #define hfm__v_zero() _mm256_setzero_ps()
 #define hfm__v_set1(x) _mm256_set1_ps(x)
@@ -16566,6 +16748,9 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -16984,31 +17169,45 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -17017,6 +17216,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -17158,31 +17359,45 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -17191,6 +17406,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -17789,6 +18006,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -17956,6 +18174,9 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -18374,31 +18595,45 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -18407,6 +18642,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -18548,31 +18785,45 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -18581,6 +18832,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -19179,6 +19432,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -19312,6 +19566,9 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -19730,31 +19987,45 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -19763,6 +20034,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -19904,31 +20177,45 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -19937,6 +20224,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -20535,6 +20824,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -20687,6 +20977,9 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -21105,31 +21398,45 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -21138,6 +21445,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -21279,31 +21588,45 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -21312,6 +21635,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE
@@ -21910,6 +22235,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES

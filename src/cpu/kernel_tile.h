@@ -12,31 +12,45 @@
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
                                                   int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
                                                   int32_t more, const hfm__ahead *ahead) {
+  /* Every third row has a pointer: an address can add one or two times lda. */
+  const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
+  const int pace = HFM__SMALL ? 1 : HFM__PACE;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
-#define HFM__DECLARE(r) const float *a##r = a + (rows > r ? r * lda : 0); HFM__COLUMNS(HFM__ZERO, r)
+#define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + v / 2 * apart + v % 2 * HFM__LANES)
+#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__STEP(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(a##r + i); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__STEP(number) { \
+    const int step = number; \
+    HFM__WEIGHTS(HFM__LOAD) \
+    hfm__v_prefetch(next, 2); \
+    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
+    next += bytes; \
+    HFM__TALL_ROWS(HFM__ROW) \
+  }
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
   }
-  for (i = 0; i < k; i++) {
-    HFM__WEIGHTS(HFM__LOAD)
-    hfm__v_prefetch(next, 2);
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2);
-    next += bytes;
-    HFM__TALL_ROWS(HFM__STEP)
-    b += HFM__STRIP;
+  for (i = k / pace; i > 0; i--) {
+    HFM__STEP(0)
+    if (pace > 1) HFM__STEP(1)
+    b += pace * HFM__STRIP;
+    a += pace;
+    a3 += pace;
+    a6 += pace;
+    a9 += pace;
   }
+  if (pace > 1 && k % 2) HFM__STEP(0)
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -45,6 +59,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__LOAD
 #undef HFM__FMA
+#undef HFM__X
+#undef HFM__ROW
 #undef HFM__STEP
 #undef HFM__PUT
 #undef HFM__STORE

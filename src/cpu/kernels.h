@@ -16,6 +16,9 @@
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#ifndef HFM__PACE
+#define HFM__PACE 1
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -48,6 +51,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__NV
 #undef HFM__MR
 #undef HFM__TALL
+#undef HFM__PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
