@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "6202cbf1e04b010f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "1655f2c55e1349fb" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -110,7 +110,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_STDIO        no file system: models come from memory or from options.io
   HFMODEL_NO_STDLIB       no malloc and no getenv: options.allocator is needed
   HFMODEL_NO_THREADS      no threads of our own; options.jobs still works
-  HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors
+  HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors: a .bin is refused by name
   HFMODEL_NO_GGUF         GGUF files can't be looked into
   HFMODEL_NO_SIMD         only the portable kernels
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
@@ -7705,7 +7705,8 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
   return hfm__torch_read(file, index, list, error);
 #else
   return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 0,
-                   "a PyTorch file, which this build does not read (HFMODEL_NO_PICKLE)");
+                   "a PyTorch file, which this build does not read (HFMODEL_NO_PICKLE): save the model as safetensors, "
+                   "or build without that macro");
 #endif
 }
 
@@ -7804,6 +7805,12 @@ HFM__PRIVATE hfm_result hfm__checkpoint_open_index(const hfm__context *ctx, cons
 
 /* ---- Resolution ---- */
 
+#ifdef HFMODEL_NO_PICKLE
+enum { HFM__READS_TORCH = 0 }; /* a file that is there is refused by name, one that isn't is not asked for */
+#else
+enum { HFM__READS_TORCH = 1 };
+#endif
+
 typedef struct hfm__weights_name {
   const char *before, *after; /* the variant goes between, after a dot */
   const char *extension;      /* of the weights */
@@ -7849,6 +7856,10 @@ HFM__PRIVATE hfm_result hfm__checkpoint_resolve(const hfm__context *ctx, const c
   const char *variant = options && options->variant ? options->variant : "", *dot = *variant ? "." : "";
   char tried[512];
   hfm__text list = hfm__text_to(tried, sizeof tried);
+  if (HFM__READS_TORCH == 0 && use_safetensors < 0)
+    return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, dir, "use_safetensors", 0,
+                     "options.use_safetensors is -1, for *.bin only, which this build does not read "
+                     "(HFMODEL_NO_PICKLE): save the model as safetensors, or build without that macro");
   for (size_t i = 0; i < HFM__COUNT(kinds); i++) {
     const int32_t safe = kinds[i].extension[1] == 's';
     char name[256];
@@ -7862,7 +7873,7 @@ HFM__PRIVATE hfm_result hfm__checkpoint_resolve(const hfm__context *ctx, const c
                        variant);
     result = hfm__checkpoint_try(ctx, dir, name, kinds[i].is_index, kinds[i].extension, options, ckpt, &found, error);
     if (found || result != HFM_OK) return result;
-    hfm__text_format(&list, "%s%s", list.length ? ", " : "", name);
+    if (safe || HFM__READS_TORCH == 1) hfm__text_format(&list, "%s%s", list.length ? ", " : "", name);
   }
   return hfm__fail(error, HFM_E_WEIGHTS_NOT_FOUND, dir, NULL, 0, "no weights in this directory: looked for %s", tried);
 }
