@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "1655f2c55e1349fb" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "1195e6aa99a71553" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8302,6 +8302,29 @@ HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key,
   else hfm__text_rope_key(&t, rope.layer, hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
   return t.length < HFM__ROPE_PATH;
 }
+
+/* Before `key` is made: types of layers without parameters get what Transformers takes for them. It means the same;
+   without it "rope_scaling" beside parameters of one type would be an error there, or a "type" in it be heard. */
+HFM__PRIVATE hfm_result hfm__rope_make_types(hfm_config *config, const char *key, hfm_error *error) {
+  static const char name[] = "rope_parameters", otherwise[] = "{\"rope_type\": \"default\"}";
+  const hfm__rope_name *at = config->class_known ? config->class_known->rope_names : NULL;
+  hfm__json *doc = &config->document;
+  uint32_t object = hfm__json_member_of(doc, doc->root, name), node = 1;
+  hfm_result result = HFM_OK;
+  if (!at || !at->layer_type) return HFM_OK;
+  if (!hfm__starts_with(key, HFM__ROPE_PARAMETERS) &&
+      (hfm__json_kind(doc, object) <= HFM__JSON_NULL || !hfm__starts_with(key, "rope_scaling")))
+    return HFM_OK;
+  if (!object) object = node = hfm__json_insert(doc, doc->root, name, strlen(name));
+  if (object && hfm__json_kind(doc, object) == HFM__JSON_NULL)
+    result = hfm__json_set_text(doc, object, "{}", 2, 0, error);
+  for (; node && result == HFM_OK && hfm__json_kind(doc, object) == HFM__JSON_OBJECT && at->name; at++) {
+    node = hfm__json_insert(doc, object, at->layer_type, strlen(at->layer_type));
+    if (node && hfm__json_kind(doc, node) == HFM__JSON_NULL)
+      result = hfm__json_set_text(doc, node, otherwise, strlen(otherwise), 0, error);
+  }
+  return node ? result : hfm__fail_memory(error, "a configuration", 0);
+}
 #else
 /* No model type of this build has any: every key stands for itself. */
 HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
@@ -8311,6 +8334,11 @@ HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key,
 
 HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key, char *path) {
   return hfm__rope_written_as(config, key, path);
+}
+
+HFM__PRIVATE hfm_result hfm__rope_make_types(hfm_config *config, const char *key, hfm_error *error) {
+  (void)config, (void)key, (void)error;
+  return HFM_OK;
 }
 #endif
 /* ==== end src/config/rope_keys.c ==== */
@@ -8587,6 +8615,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     return hfm__config_no_place(config, key, "generation_config.json is only read: say it in hfm_generation_config",
                                 result, error);
   if (hfm__rope_written_as(config, key, path)) key = path;
+  if (make) *result = hfm__rope_make_types(config, key, error);
+  if (*result != HFM_OK) return 0;
   for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;

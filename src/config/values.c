@@ -270,6 +270,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     return hfm__config_no_place(config, key, "generation_config.json is only read: say it in hfm_generation_config",
                                 result, error);
   if (hfm__rope_written_as(config, key, path)) key = path;
+  if (make) *result = hfm__rope_make_types(config, key, error);
+  if (*result != HFM_OK) return 0;
   for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;

@@ -270,7 +270,7 @@ static void test_set_rope(void) {
       {"\"rope_scaling\": {\"long_factor\": [1.0, 2.0]}", "rope_parameters.long_factor.1", "1.0,\n      7.0"},
   };
   hfm_error error;
-  char json[1024];
+  char json[4096];
   for (size_t i = 0; i < HFM__COUNT(cases); i++) {
     hfm_config *c;
     snprintf(json, sizeof json, "{\"model_type\": \"llama\", %s}", cases[i].json);
@@ -292,6 +292,49 @@ static void test_set_rope(void) {
   CHECK_STR(hfm_config_get_string(c, "rope_parameters.rope_type", ""), "linear");
   CHECK_CONTAINS(written(c, json), "\"rope_type\": \"linear\"");
   hfm_config_free(c);
+}
+
+/* Where each type of layer has parameters of its own, setting one leaves a file that Transformers reads, and all others
+   as they were (checked with its AutoConfig): the other type has some, too, and a "type" that was not heard isn't. */
+static void test_set_rope_of_layers(void) {
+  static const struct {
+    const char *json, *key, *after;
+    double full_theta, full_factor, sliding_theta;
+  } cases[] = {
+      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 8.0}, \"rope_theta\": 5.0, "
+       "\"rope_local_base_freq\": 6.0",
+       "rope_parameters.sliding_attention.x",
+       "\"rope_parameters\": {\n    \"full_attention\": {\n      \"rope_type\": \"default\"\n    },\n"
+       "    \"sliding_attention\": {\n      \"rope_type\": \"default\",\n      \"x\": 7.0\n    }\n  }", 5, 8, 6},
+      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 8.0}, \"rope_parameters\": null",
+       "rope_parameters.full_attention.x",
+       "\"full_attention\": {\n      \"rope_type\": \"default\",\n      \"x\": 7.0\n    }", 1e6, 8, 1e4},
+      {"\"rope_theta\": 5.0, \"rope_parameters\": {\"sliding_attention\": {\"rope_theta\": 3.0}}", "rope_scaling.x",
+       "\"full_attention\": {\n      \"rope_type\": \"default\"\n    }", 5, -1, 3},
+      {"\"rope_theta\": 5.0", "rope_scaling.x", "\"rope_scaling\": {\n    \"x\": 7.0\n  },\n  \"rope_theta\"", 5, -1,
+       1e4},
+      {"\"rope_parameters\": {\"full_attention\": null}, \"rope_local_base_freq\": 6.0", "rope_parameters.truncate",
+       "\"truncate\": 7.0", 1e6, -1, 6},
+  };
+  char json[4096];
+  hfm_error error;
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    hfm_config *c;
+    snprintf(json, sizeof json, "{\"model_type\": \"gemma3_text\", %s}", cases[i].json);
+    c = config_of(json);
+    if (!c) continue;
+    for (int set = 0; set < 2; set++) {
+      CHECK_STR(hfm_config_get_string(c, "rope_parameters.full_attention.rope_type", ""), "default");
+      CHECK_STR(hfm_config_get_string(c, "rope_parameters.sliding_attention.rope_type", ""), "default");
+      CHECK_NEAR(hfm_config_get_float(c, "rope_parameters.full_attention.rope_theta", -1), cases[i].full_theta, 0);
+      CHECK_NEAR(hfm_config_get_float(c, "rope_parameters.full_attention.factor", -1), cases[i].full_factor, 0);
+      CHECK_NEAR(hfm_config_get_float(c, "rope_parameters.sliding_attention.rope_theta", -1), cases[i].sliding_theta,
+                 0);
+      CHECK_INT(hfm_config_set_float(c, cases[i].key, 7, &error), HFM_OK);
+      CHECK_CONTAINS(written(c, json), cases[i].after);
+    }
+    hfm_config_free(c);
+  }
 }
 
 /* What every configuration class has, and values that are another key's where the file has none or null. */
@@ -653,6 +696,7 @@ int main(void) {
   TEST(test_labels);
   TEST(test_rope);
   TEST(test_set_rope);
+  TEST(test_set_rope_of_layers);
   TEST(test_same_as);
   TEST(test_needed);
   TEST(test_editing);
