@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "1195e6aa99a71553" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "72a1b480164f2de0" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -7928,7 +7928,7 @@ typedef struct hfm__rope_name {
 typedef struct hfm__config_class {
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
   const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts, or "\"=num_attention_heads\"":
-                                            what that key says; ends with NULLs */
+                                            what that key says, or HFM__HEAD_DIM: what two keys give; ends with NULLs */
   const hfm__rope_name *rope_names;      /* ends with NULLs; NULL: no rope */
 } hfm__config_class;
 
@@ -7937,7 +7937,11 @@ static const hfm__config_pair hfm__config_defaults[] = {
     {"chunk_size_feed_forward", "0"}, {"is_encoder_decoder", "false"}, {"output_attentions", "false"},
     {"output_hidden_states", "false"}, {"return_dict", "true"}, {NULL, NULL}};
 
+/* A default that is a quotient. */
+#define HFM__HEAD_DIM "\"=hidden_size/num_attention_heads\""
+
 HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type); /* families/registry.c */
+HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *error);  /* config/values.c */
 
 struct hfm_config {
   hfm__context ctx;
@@ -7986,7 +7990,7 @@ HFM__PRIVATE hfm_result hfm__config_bind(hfm_config *config, hfm_error *error) {
     result = hfm__config_default(&config->defaults, pair, error);
   for (pair = config->class_known->defaults; result == HFM_OK && pair->key; pair++)
     result = hfm__config_default(&config->defaults, pair, error);
-  return result;
+  return result == HFM_OK ? hfm__config_calculate(config, error) : result;
 }
 
 /* Everything but the document, which is the caller's next step. NULL: out of memory. */
@@ -8585,6 +8589,36 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- Setters ---- */
 
+/* A quotient among the defaults, "=a/b", is a default of its own, "a/b": of what the keys say now, null where it is no
+   whole number. Transformers divides once, when a configuration is made; here the quotient follows its keys, until
+   what it is the default of is set. */
+HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *error) {
+  const hfm__config_pair *pair = config->class_known ? config->class_known->defaults : NULL;
+  for (; pair && pair->key; pair++) {
+    const char *slash = pair->value[1] == '=' ? strchr(pair->value, '/') : NULL;
+    char name[80], number[24] = "";
+    hfm__text t = hfm__text_to(name, sizeof name), quotient = hfm__text_to(number, sizeof number);
+    int64_t whole, part;
+    uint32_t node;
+    if (!slash) continue;
+    hfm__text_bytes(&t, pair->value + 2, strlen(pair->value) - 3); /* without quotes and "=" */
+    node = hfm__json_insert(&config->defaults, config->defaults.root, name, t.length);
+    name[slash - pair->value - 2] = 0;
+    whole = hfm_config_get_int(config, name, 0);
+    part = hfm_config_get_int(config, name + strlen(name) + 1, 0);
+    if (whole > 0 && part > 0 && whole % part == 0) hfm__text_i64(&quotient, whole / part);
+    if (!node || !hfm__json_set_scalar(&config->defaults, node, quotient.length ? HFM__JSON_NUMBER : HFM__JSON_NULL,
+                                       number, quotient.length))
+      return hfm__fail_memory(error, "a configuration", 0);
+  }
+  return HFM_OK;
+}
+
+/* What follows from a change of `key`. */
+HFM__PRIVATE hfm_result hfm__config_changed(hfm_config *config, const char *key, hfm_error *error) {
+  return hfm__equal(key, "model_type") ? hfm__config_bind(config, error) : hfm__config_calculate(config, error);
+}
+
 HFM__PRIVATE uint32_t hfm__config_no_place(const hfm_config *config, const char *key, const char *problem,
                                            hfm_result *result, hfm_error *error) {
   *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0, "%q: %s", key, problem);
@@ -8720,8 +8754,7 @@ HFM__PRIVATE hfm_result hfm__config_set(hfm_config *config, const char *key, int
     result = hfm__json_set_text(&config->document, node, text, size, HFM__JSON_NONFINITE, error);
   else if (!hfm__json_set_scalar(&config->document, node, kind, text, size))
     result = hfm__fail_memory(error, "a configuration", 0);
-  if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
-  return result;
+  return result == HFM_OK ? hfm__config_changed(config, key, error) : result;
 }
 
 HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, int64_t value, hfm_error *error) {
@@ -8774,8 +8807,7 @@ HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hf
     return hfm__fail_null(error, config ? "key" : "config");
   if (hfm__config_place(config, key, &object, &name, &name_size, 0, &result, error))
     hfm__json_remove(&config->document, object, name, name_size);
-  if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
-  return result;
+  return result == HFM_OK ? hfm__config_changed(config, key, error) : result;
 }
 
 HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, size_t size) {
@@ -27276,6 +27308,14 @@ HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, cons
   self->model_class = "*Model";
 }
 
+/* Elements of a head, where a model may say how many. Most configuration classes leave it to the model to divide; those
+   that do it themselves have that default, which is null or absent where it would not be whole. */
+HFM__PRIVATE int64_t hfm__head_dim(hfm__builder *b, const hfm__causal *self, int64_t heads) {
+  if (!hfm__is_null(b, "head_dim")) return hfm__size(b, "head_dim");
+  hfm__divides(b, "num_attention_heads", heads, "hidden_size", self->width);
+  return HFM__MAX(self->width / heads, 1);
+}
+
 /* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
    size]. */
 HFM__PRIVATE hfm__val hfm__head_part(hfm__builder *b, hfm__val x, int64_t heads, int64_t parts, int64_t part) {
@@ -28040,9 +28080,9 @@ HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
   self->qk_layernorm = hfm__flag(b, "qk_layernorm");
   self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
   self->resid_pdrop = hfm__probability(b, "resid_pdrop");
-  if (hfm__is_null(b, "head_dim") || self->qk_layernorm)
+  if (self->qk_layernorm)
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
-  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  self->head_dim = hfm__head_dim(b, &self->base, self->num_attention_heads);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   if (self->qk_layernorm && self->head_dim != self->base.width / self->num_attention_heads)
     hfm__refuse(b, "qk_layernorm", "true", "its norms are as wide as hidden_size / num_attention_heads, not head_dim");
@@ -28567,9 +28607,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->hidden_act = hfm__activation_key(b, activation);
   self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
-  if (hfm__is_null(b, "head_dim"))
-    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
-  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  self->head_dim = hfm__head_dim(b, &self->base, self->num_attention_heads);
   if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
                           "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,
@@ -28912,19 +28950,22 @@ static const hfm__llama_traits hfm__smollm3_traits = {
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
-  {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"head_dim", HFM__HEAD_DIM}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "11008"},
   {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
   {"num_hidden_layers", "32"}, {"num_key_value_heads", "\"=num_attention_heads\""}, {"pretraining_tp", "1"},
   {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
-static const hfm__config_pair hfm__mistral_defaults[] = {
-  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
-  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
-  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"},
-  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"sliding_window", "4096"},
-  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+#define HFM__MINISTRAL_DEFAULTS                                                                                     \
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},           \
+      {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},                       \
+      {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},            \
+      {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},   \
+      {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, \
+      {NULL, NULL}
+static const hfm__config_pair hfm__mistral_defaults[] = {{"head_dim", HFM__HEAD_DIM}, HFM__MINISTRAL_DEFAULTS};
+static const hfm__config_pair hfm__ministral_defaults[] = {HFM__MINISTRAL_DEFAULTS};
 
 static const hfm__config_pair hfm__qwen2_defaults[] = {
   {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
@@ -28954,6 +28995,7 @@ static const hfm__config_pair hfm__smollm3_defaults[] = {
 
 static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults, hfm__rope_names};
 static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults, hfm__rope_names};
+static const hfm__config_class hfm__ministral_config_class = {NULL, hfm__ministral_defaults, hfm__rope_names};
 static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults, hfm__rope_names};
 static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults, hfm__rope_names};
 static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults, hfm__rope_names};
@@ -30727,7 +30769,7 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
-    {"ministral", "Ministral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
+    {"ministral", "Ministral", &hfm__ministral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
     {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},

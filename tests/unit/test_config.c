@@ -371,6 +371,55 @@ static void test_same_as(void) {
   }
 }
 
+/* A default that is a quotient follows what it is made of, until it is set; only classes that divide have it. */
+static void test_quotient(void) {
+  static const struct {
+    const char *json;
+    int64_t value;
+  } cases[] = {
+      {"{\"model_type\": \"llama\"}", 128},
+      {"{\"model_type\": \"llama\", \"hidden_size\": 48, \"num_attention_heads\": 3}", 16},
+      {"{\"model_type\": \"llama\", \"hidden_size\": 48, \"head_dim\": null}", -1}, /* 32 heads: not whole */
+      {"{\"model_type\": \"llama\", \"num_attention_heads\": 0}", -1},
+      {"{\"model_type\": \"llama\", \"num_attention_heads\": \"x\"}", -1},
+      {"{\"model_type\": \"llama\", \"head_dim\": null, \"num_attention_heads\": 16}", 256},
+      {"{\"model_type\": \"llama\", \"head_dim\": 5}", 5},
+      {"{\"model_type\": \"mistral\", \"num_attention_heads\": 64}", 64},
+      {"{\"model_type\": \"ministral\"}", -1}, {"{\"model_type\": \"qwen2\"}", -1},
+      {"{\"model_type\": \"mixtral\"}", -1}, {"{\"model_type\": \"gemma\"}", 256},
+  };
+  hfm_config *c;
+  hfm_error error;
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    c = config_of(cases[i].json);
+    if (!c) continue;
+    CHECK_INT(hfm_config_get_int(c, "head_dim", -1), cases[i].value);
+    CHECK_NEAR(hfm_config_get_float(c, "head_dim", -1), (double)cases[i].value, 0);
+    CHECK_INT(hfm_config_has(c, "head_dim"), cases[i].value == 5);
+    hfm_config_free(c);
+  }
+  c = config_of("{\"model_type\": \"llama\"}");
+  if (!c) return;
+  CHECK_INT(hfm_config_set_int(c, "hidden_size", 64, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 2);
+  CHECK_INT(hfm_config_set_int(c, "hidden_size", 65, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), -1);
+  CHECK_INT(hfm_config_set_int(c, "num_attention_heads", 5, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 13);
+  CHECK_INT(hfm_config_set_int(c, "head_dim", 12, &error), HFM_OK);
+  CHECK_INT(hfm_config_set_int(c, "hidden_size", 10, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 12);
+  CHECK_INT(hfm_config_remove(c, "head_dim", &error), HFM_OK);
+  CHECK_INT(hfm_config_remove(c, "hidden_size", &error), HFM_OK);
+  CHECK_INT(hfm_config_set_int(c, "num_attention_heads", 4, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 1024);
+  CHECK_INT(hfm_config_set_string(c, "model_type", "qwen2", &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), -1);
+  CHECK_INT(hfm_config_set_string(c, "model_type", "mistral", &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 1024);
+  hfm_config_free(c);
+}
+
 /* Getters that insist name file, key, what was expected and what was found. */
 static void test_needed(void) {
   hfm_config *c =
@@ -584,7 +633,7 @@ static void test_written_by_transformers(void) {
 }
 
 static void test_every_allocation(void) {
-  static const char json[] = "{\"model_type\": \"gpt2\", \"n_embd\": 48, \"id2label\": {\"0\": \"x\"}}";
+  static const char json[] = "{\"model_type\": \"llama\", \"hidden_size\": 64, \"id2label\": {\"0\": \"x\"}}";
   failing_alloc memory;
   for (int64_t n = 0;; n++) {
     hfm_options options;
@@ -617,7 +666,7 @@ static void test_every_allocation(void) {
 static int is_computed(const char *key) {
   static const char *const keys[] = {
       "_name_or_path", "transformers_version", "model_type", "id2label", "label2id", /* of another kind */
-      "layer_types", "no_rope_layers", "attention_layers", "_sliding_window_pattern", "head_dim", "ffn_hidden_size",
+      "layer_types", "no_rope_layers", "attention_layers", "_sliding_window_pattern", "ffn_hidden_size",
       "dense_act_fn", "is_gated_act", "scale_decoder_outputs"};
   for (size_t i = 0; i < HFM__COUNT(keys); i++)
     if (strcmp(keys[i], key) == 0) return 1;
@@ -698,6 +747,7 @@ int main(void) {
   TEST(test_set_rope);
   TEST(test_set_rope_of_layers);
   TEST(test_same_as);
+  TEST(test_quotient);
   TEST(test_needed);
   TEST(test_editing);
   TEST(test_editing_is_bounded);
