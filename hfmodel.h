@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "72a1b480164f2de0" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "45dc2f4f07e23fc3" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -26533,9 +26533,10 @@ HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
 }
 /* ==== end src/families/family.h ==== */
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
-/* ==== begin src/families/bert.c ==== */
-/* ==== families/bert (private): BERT ==============================================================================
-   After models/bert/modeling_bert.py. The encoder is shared with RoBERTa, whose classes carry another prefix. */
+/* ==== begin src/families/encoder.c ==== */
+/* ==== families/encoder (private): what BERT and RoBERTa share ====================================================
+   After models/bert/modeling_bert.py, which modeling_roberta.py copies under another prefix: the encoder, and the
+   heads that both have. A family's file has what sets it apart: its embeddings and positions, its other heads. */
 
 typedef struct hfm__bert_config {
   int64_t vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size;
@@ -26559,13 +26560,21 @@ typedef struct hfm__bert_layer {
   hfm__mod output_dense, output_LayerNorm, output_dropout;
 } hfm__bert_layer;
 
+/* What sets a family apart below its heads. */
+typedef struct hfm__bert_traits {
+  void (*embeddings)(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c); /* registers them */
+  hfm__val (*positions)(hfm__builder *b, const hfm__bert_config *c);
+  int32_t head_first; /* heads are registered before the base model */
+} hfm__bert_traits;
+
 typedef struct hfm__bert {
+  const hfm__bert_traits *traits;
   hfm__bert_config config;
   hfm__bert_embeddings embeddings;
   hfm__bert_layer *layer;
   hfm__mod pooler_dense, pooler_activation; /* none without a pooler */
   /* Heads use some of these. */
-  hfm__mod dropout, classifier, qa_outputs;
+  hfm__mod dropout, classifier;
   hfm__mod transform_dense, transform_act_fn, transform_LayerNorm, decoder;
 } hfm__bert;
 
@@ -26595,20 +26604,6 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
 }
 
 /* ---- Embeddings ---- */
-
-HFM__PRIVATE void hfm__bert_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
-  hfm__begin(b, "embeddings", "*Embeddings");
-  self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->position_embeddings =
-      hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, HFM__NO_PADDING);
-  self->token_type_embeddings =
-      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
-  self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
-  self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
-  hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
-  hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
-  hfm__end(b);
-}
 
 /* token_type_ids as given; without them every token is of type 0. */
 HFM__PRIVATE hfm__val hfm__bert_token_types(hfm__builder *b, const hfm__bert_embeddings *self,
@@ -26711,12 +26706,12 @@ HFM__PRIVATE hfm__val hfm__bert_pool(hfm__builder *b, const hfm__bert *self, hfm
   return hfm__call(b, self->pooler_activation, hfm__call(b, self->pooler_dense, hfm__select_row(b, x, 0)));
 }
 
-/* ---- The model, and heads that RoBERTa shares ---- */
+/* ---- The model, and heads that all have alike ---- */
 
 enum { HFM__WITHOUT_POOLER = 0, HFM__WITH_POOLER = 1 };
 
 HFM__PRIVATE void hfm__bert_model_init(hfm__builder *b, hfm__bert *self, int pooler) {
-  hfm__bert_embeddings_init(b, &self->embeddings, &self->config);
+  self->traits->embeddings(b, &self->embeddings, &self->config);
   hfm__bert_encoder_init(b, self);
   if (pooler) hfm__bert_pooler_init(b, self);
 }
@@ -26724,23 +26719,28 @@ HFM__PRIVATE void hfm__bert_model_init(hfm__builder *b, hfm__bert *self, int poo
 HFM__PRIVATE hfm__val hfm__bert_model_forward(hfm__builder *b, const hfm__bert *self) {
   const hfm__bert_config *c = &self->config;
   const hfm__val words = hfm__word_embeddings(b, self->embeddings.word_embeddings, c->vocab_size, c->hidden_size);
-  const hfm__val positions = hfm__position_ids(b, c->max_position_embeddings, 0);
+  const hfm__val positions = self->traits->positions(b, c);
   return hfm__bert_encode(b, self, hfm__bert_embed(b, &self->embeddings, c, words, positions));
 }
 
 HFM__PRIVATE hfm__bert *hfm__bert_new(hfm__builder *b) {
   hfm__bert *self = HFM__NEW(b, hfm__bert, 1);
-  if (self) hfm__bert_configure(b, &self->config);
+  if (!self) return NULL;
+  self->traits = (const hfm__bert_traits *)b->traits;
+  hfm__bert_configure(b, &self->config);
   return self;
 }
 
 /* A model with a head: the base model under its name. NULL after an error. */
-HFM__PRIVATE hfm__bert *hfm__bert_with_base(hfm__builder *b, int pooler) {
+HFM__PRIVATE hfm__bert *hfm__bert_with_head(hfm__builder *b, int pooler,
+                                            void (*head)(hfm__builder *b, hfm__bert *self)) {
   hfm__bert *self = hfm__bert_new(b);
   if (!self) return NULL;
+  if (self->traits->head_first) head(b, self);
   hfm__begin(b, b->base, "*Model");
   hfm__bert_model_init(b, self, pooler);
   hfm__end(b);
+  if (!self->traits->head_first) head(b, self);
   return self;
 }
 
@@ -26756,35 +26756,28 @@ HFM__PRIVATE void hfm__bert_base_forward(hfm__builder *b, const void *model) {
   hfm__output(b, HFM__OUT_pooler_output, hfm__bert_pool(b, self, x));
 }
 
-HFM__PRIVATE void *hfm__bert_classifier_init(hfm__builder *b, int pooler) {
-  hfm__bert *self = hfm__bert_with_base(b, pooler);
-  if (!self) return NULL;
+HFM__PRIVATE void hfm__bert_classifier(hfm__builder *b, hfm__bert *self) {
   self->dropout = hfm__dropout(b, "dropout", self->config.classifier_dropout);
   self->classifier = hfm__linear(b, "classifier", self->config.hidden_size, hfm__labels(b), 1);
-  return self;
 }
-HFM__PRIVATE void *hfm__bert_sequence_init(hfm__builder *b) { return hfm__bert_classifier_init(b, HFM__WITH_POOLER); }
-HFM__PRIVATE void hfm__bert_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__bert *self = (const hfm__bert *)model;
-  const hfm__val pooled = hfm__bert_pool(b, self, hfm__bert_model_forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, hfm__call(b, self->dropout, pooled)));
+HFM__PRIVATE void *hfm__bert_token_init(hfm__builder *b) {
+  return hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__bert_classifier);
 }
-
-HFM__PRIVATE void *hfm__bert_token_init(hfm__builder *b) { return hfm__bert_classifier_init(b, HFM__WITHOUT_POOLER); }
 HFM__PRIVATE void hfm__bert_token_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
   const hfm__val x = hfm__bert_model_forward(b, self);
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, hfm__call(b, self->dropout, x)));
 }
 
+HFM__PRIVATE void hfm__bert_question_head(hfm__builder *b, hfm__bert *self) {
+  self->classifier = hfm__linear(b, "qa_outputs", self->config.hidden_size, hfm__labels(b), 1);
+}
 HFM__PRIVATE void *hfm__bert_question_init(hfm__builder *b) {
-  hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
-  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->config.hidden_size, hfm__labels(b), 1);
-  return self;
+  return hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__bert_question_head);
 }
 HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
-  hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__bert_model_forward(b, self)));
 }
 
 /* In Transformers' words. */
@@ -26797,13 +26790,45 @@ HFM__PRIVATE void hfm__bert_warn_of_head(hfm__builder *b, const hfm__bert_config
                     "self-attention.",
            b->prefix);
 }
+/* ==== end src/families/encoder.c ==== */
+#endif
+#ifdef HFM__WITH_BERT
+/* ==== begin src/families/bert.c ==== */
+/* ==== families/bert (private): BERT ==============================================================================
+   After models/bert/modeling_bert.py, over families/encoder.c. */
 
-HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
-  hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
-  const hfm__bert_config *c;
+HFM__PRIVATE void hfm__bert_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
+  hfm__begin(b, "embeddings", "*Embeddings");
+  self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
+  self->position_embeddings =
+      hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, HFM__NO_PADDING);
+  self->token_type_embeddings =
+      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
+  self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
+  self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
+  hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
+  hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__val hfm__bert_positions(hfm__builder *b, const hfm__bert_config *c) {
+  return hfm__position_ids(b, c->max_position_embeddings, 0);
+}
+
+static const hfm__bert_traits hfm__bert_itself = {hfm__bert_embeddings_init, hfm__bert_positions, 0};
+
+HFM__PRIVATE void *hfm__bert_sequence_init(hfm__builder *b) {
+  return hfm__bert_with_head(b, HFM__WITH_POOLER, hfm__bert_classifier);
+}
+HFM__PRIVATE void hfm__bert_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__bert *self = (const hfm__bert *)model;
+  const hfm__val pooled = hfm__bert_pool(b, self, hfm__bert_model_forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, hfm__call(b, self->dropout, pooled)));
+}
+
+HFM__PRIVATE void hfm__bert_lm_head(hfm__builder *b, hfm__bert *self) {
+  const hfm__bert_config *c = &self->config;
   hfm__par bias, tied_bias;
-  if (!self) return NULL;
-  c = &self->config;
   hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "cls", "*OnlyMLMHead");
   hfm__begin(b, "predictions", "*LMPredictionHead");
@@ -26819,7 +26844,9 @@ HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__tie_embeddings(b, tied_bias, bias);
   hfm__end(b);
   hfm__end(b);
-  return self;
+}
+HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
+  return hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__bert_lm_head);
 }
 /* ForMaskedLM and LMHeadModel have the same modules; what sets a decoder apart is in the configuration. */
 HFM__PRIVATE void hfm__bert_lm_forward(hfm__builder *b, const void *model) {
@@ -26856,20 +26883,8 @@ static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_default
 #ifdef HFM__WITH_ROBERTA
 /* ==== begin src/families/roberta.c ==== */
 /* ==== families/roberta (private): RoBERTa, XLM-RoBERTa, CamemBERT =================================================
-   After models/roberta/modeling_roberta.py: BERT's encoder; positions are counted over tokens that are not padding, and
-   the heads differ. */
-
-typedef struct hfm__roberta_traits {
-  int32_t head_first; /* heads are registered before the base model */
-} hfm__roberta_traits;
-
-static const hfm__roberta_traits hfm__roberta_itself = {0};
-static const hfm__roberta_traits hfm__xlm_roberta_traits = {1};
-
-typedef struct hfm__roberta {
-  hfm__bert bert;
-  hfm__mod head_dense, head_dropout, head_out; /* classifier; lm_head: dense, layer_norm, decoder */
-} hfm__roberta;
+   After models/roberta/modeling_roberta.py: over families/encoder.c; positions are counted over tokens that are not
+   padding. */
 
 HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
@@ -26883,12 +26898,6 @@ HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embedd
   hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
   hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
   hfm__end(b);
-}
-
-HFM__PRIVATE void hfm__roberta_model_init(hfm__builder *b, hfm__bert *self, int pooler) {
-  hfm__roberta_embeddings_init(b, &self->embeddings, &self->config);
-  hfm__bert_encoder_init(b, self);
-  if (pooler) hfm__bert_pooler_init(b, self);
 }
 
 /* Positions from the padding of input_ids; from inputs_embeds, where no padding can be seen, as if there were none. */
@@ -26914,118 +26923,59 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
   return hfm__padded_positions(b, ids, pad);
 }
 
-HFM__PRIVATE hfm__val hfm__roberta_model_forward(hfm__builder *b, const hfm__bert *self) {
-  const hfm__bert_config *c = &self->config;
-  const hfm__val words = hfm__word_embeddings(b, self->embeddings.word_embeddings, c->vocab_size, c->hidden_size);
-  return hfm__bert_encode(b, self, hfm__bert_embed(b, &self->embeddings, c, words, hfm__roberta_positions(b, c)));
-}
+/* XLM-RoBERTa and CamemBERT register the head before the base model, RoBERTa after it. */
+static const hfm__bert_traits hfm__roberta_itself = {hfm__roberta_embeddings_init, hfm__roberta_positions, 0};
+static const hfm__bert_traits hfm__xlm_roberta_traits = {hfm__roberta_embeddings_init, hfm__roberta_positions, 1};
 
-HFM__PRIVATE hfm__roberta *hfm__roberta_new(hfm__builder *b) {
-  hfm__roberta *self = HFM__NEW(b, hfm__roberta, 1);
-  if (!self) return NULL;
-  hfm__bert_configure(b, &self->bert.config);
-  return self;
-}
-
-/* A model with a head. XLM-RoBERTa and CamemBERT register the head before the base model, RoBERTa after it. */
-HFM__PRIVATE hfm__roberta *hfm__roberta_with_head(hfm__builder *b, void (*head)(hfm__builder *b, hfm__roberta *self)) {
-  const hfm__roberta_traits *traits = (const hfm__roberta_traits *)b->traits;
-  hfm__roberta *self = hfm__roberta_new(b);
-  if (!self) return NULL;
-  if (traits->head_first) head(b, self);
-  hfm__begin(b, b->base, "*Model");
-  hfm__roberta_model_init(b, &self->bert, HFM__WITHOUT_POOLER);
-  hfm__end(b);
-  if (!traits->head_first) head(b, self);
-  return self;
-}
-
-HFM__PRIVATE void *hfm__roberta_base_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_new(b);
-  if (self) hfm__roberta_model_init(b, &self->bert, HFM__WITH_POOLER);
-  return self;
-}
-HFM__PRIVATE void hfm__roberta_base_forward(hfm__builder *b, const void *model) {
-  const hfm__bert *self = &((const hfm__roberta *)model)->bert;
-  const hfm__val x = hfm__roberta_model_forward(b, self);
-  hfm__output(b, HFM__OUT_last_hidden_state, x);
-  hfm__output(b, HFM__OUT_pooler_output, hfm__bert_pool(b, self, x));
-}
-
-HFM__PRIVATE void hfm__roberta_sequence_head(hfm__builder *b, hfm__roberta *self) {
+HFM__PRIVATE void hfm__roberta_sequence_head(hfm__builder *b, hfm__bert *self) {
   hfm__begin(b, "classifier", "*ClassificationHead");
-  self->head_dense = hfm__linear(b, "dense", self->bert.config.hidden_size, self->bert.config.hidden_size, 1);
-  self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
-  self->head_out = hfm__linear(b, "out_proj", self->bert.config.hidden_size, hfm__labels(b), 1);
+  self->transform_dense = hfm__linear(b, "dense", self->config.hidden_size, self->config.hidden_size, 1);
+  self->dropout = hfm__dropout(b, "dropout", self->config.classifier_dropout);
+  self->classifier = hfm__linear(b, "out_proj", self->config.hidden_size, hfm__labels(b), 1);
   hfm__end(b);
 }
 HFM__PRIVATE void *hfm__roberta_sequence_init(hfm__builder *b) {
-  return hfm__roberta_with_head(b, hfm__roberta_sequence_head);
+  return hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__roberta_sequence_head);
 }
 HFM__PRIVATE void hfm__roberta_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__select_row(b, hfm__roberta_model_forward(b, &self->bert), 0);
-  x = hfm__call(b, self->head_dense, hfm__call(b, self->head_dropout, x));
-  x = hfm__call(b, self->head_dropout, hfm__activate(b, HFM__ACT_tanh, x));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
+  const hfm__bert *self = (const hfm__bert *)model;
+  hfm__val x = hfm__select_row(b, hfm__bert_model_forward(b, self), 0);
+  x = hfm__call(b, self->transform_dense, hfm__call(b, self->dropout, x));
+  x = hfm__call(b, self->dropout, hfm__activate(b, HFM__ACT_tanh, x));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, x));
 }
 
-HFM__PRIVATE void hfm__roberta_token_head(hfm__builder *b, hfm__roberta *self) {
-  self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
-  self->head_out = hfm__linear(b, "classifier", self->bert.config.hidden_size, hfm__labels(b), 1);
-}
-HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) {
-  return hfm__roberta_with_head(b, hfm__roberta_token_head);
-}
-HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  const hfm__val x = hfm__call(b, self->head_dropout, hfm__roberta_model_forward(b, &self->bert));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
-}
-
-HFM__PRIVATE void hfm__roberta_question_head(hfm__builder *b, hfm__roberta *self) {
-  self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, hfm__labels(b), 1);
-}
-HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) {
-  return hfm__roberta_with_head(b, hfm__roberta_question_head);
-}
-HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
-}
-
-HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
-  const hfm__bert_config *c = &self->bert.config;
+HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__bert *self) {
+  const hfm__bert_config *c = &self->config;
   hfm__par bias;
   hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "lm_head", "*LMHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
-  self->head_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
-  self->bert.transform_LayerNorm = hfm__layer_norm(b, "layer_norm", c->hidden_size, c->layer_norm_eps);
-  self->bert.decoder = hfm__linear(b, "decoder", c->hidden_size, c->vocab_size, 1);
-  hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
+  self->transform_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
+  self->transform_LayerNorm = hfm__layer_norm(b, "layer_norm", c->hidden_size, c->layer_norm_eps);
+  self->decoder = hfm__linear(b, "decoder", c->hidden_size, c->vocab_size, 1);
+  hfm__tie_embeddings(b, hfm__bias_of(b, self->decoder), bias);
   hfm__end(b);
 }
 HFM__PRIVATE void *hfm__roberta_lm_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_lm_head);
+  hfm__bert *self = hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__roberta_lm_head);
   if (self)
-    hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
-                        hfm__weight_of(b, self->bert.embeddings.word_embeddings));
+    hfm__tie_embeddings(b, hfm__weight_of(b, self->decoder), hfm__weight_of(b, self->embeddings.word_embeddings));
   return self;
 }
 HFM__PRIVATE void hfm__roberta_lm_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__call(b, self->head_dense, hfm__kept_positions(b, hfm__roberta_model_forward(b, &self->bert)));
-  x = hfm__call(b, self->bert.transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->bert.decoder, x));
+  const hfm__bert *self = (const hfm__bert *)model;
+  hfm__val x = hfm__call(b, self->transform_dense, hfm__kept_positions(b, hfm__bert_model_forward(b, self)));
+  x = hfm__call(b, self->transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->decoder, x));
 }
 
 static const hfm__head hfm__roberta_heads[] = {
-    {HFM_BASE, "Model", hfm__roberta_base_init, hfm__roberta_base_forward},
+    {HFM_BASE, "Model", hfm__bert_base_init, hfm__bert_base_forward},
     {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__roberta_sequence_init,
      hfm__roberta_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
     {HFM_CAUSAL_LM, "ForCausalLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
@@ -30735,7 +30685,7 @@ typedef struct hfm__arch {
 
 static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_BERT
-    {"bert", "Bert", &hfm__bert_config_class, &hfm__bert_family, NULL},
+    {"bert", "Bert", &hfm__bert_config_class, &hfm__bert_family, &hfm__bert_itself},
 #endif
 #ifdef HFM__WITH_ROBERTA
     {"roberta", "Roberta", &hfm__roberta_config_class, &hfm__roberta_family, &hfm__roberta_itself},
