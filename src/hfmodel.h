@@ -92,6 +92,9 @@
 
 #include "families/family.h"
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
+#include "families/encoder.c"
+#endif
+#ifdef HFM__WITH_BERT
 #include "families/bert.c"
 #endif
 #ifdef HFM__WITH_ROBERTA

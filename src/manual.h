@@ -104,7 +104,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_STDIO        no file system: models come from memory or from options.io
   HFMODEL_NO_STDLIB       no malloc and no getenv: options.allocator is needed
   HFMODEL_NO_THREADS      no threads of our own; options.jobs still works
-  HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors
+  HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors: a .bin is refused by name
   HFMODEL_NO_GGUF         GGUF files can't be looked into
   HFMODEL_NO_SIMD         only the portable kernels
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)

@@ -16,7 +16,7 @@ typedef struct hfm__rope_name {
 typedef struct hfm__config_class {
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
   const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts, or "\"=num_attention_heads\"":
-                                            what that key says; ends with NULLs */
+                                            what that key says, or HFM__HEAD_DIM: what two keys give; ends with NULLs */
   const hfm__rope_name *rope_names;      /* ends with NULLs; NULL: no rope */
 } hfm__config_class;
 
@@ -25,7 +25,11 @@ static const hfm__config_pair hfm__config_defaults[] = {
     {"chunk_size_feed_forward", "0"}, {"is_encoder_decoder", "false"}, {"output_attentions", "false"},
     {"output_hidden_states", "false"}, {"return_dict", "true"}, {NULL, NULL}};
 
+/* A default that is a quotient. */
+#define HFM__HEAD_DIM "\"=hidden_size/num_attention_heads\""
+
 HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type); /* families/registry.c */
+HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *error);  /* config/values.c */
 
 struct hfm_config {
   hfm__context ctx;
@@ -74,7 +78,7 @@ HFM__PRIVATE hfm_result hfm__config_bind(hfm_config *config, hfm_error *error) {
     result = hfm__config_default(&config->defaults, pair, error);
   for (pair = config->class_known->defaults; result == HFM_OK && pair->key; pair++)
     result = hfm__config_default(&config->defaults, pair, error);
-  return result;
+  return result == HFM_OK ? hfm__config_calculate(config, error) : result;
 }
 
 /* Everything but the document, which is the caller's next step. NULL: out of memory. */

@@ -121,6 +121,29 @@ HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key,
   else hfm__text_rope_key(&t, rope.layer, hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
   return t.length < HFM__ROPE_PATH;
 }
+
+/* Before `key` is made: types of layers without parameters get what Transformers takes for them. It means the same;
+   without it "rope_scaling" beside parameters of one type would be an error there, or a "type" in it be heard. */
+HFM__PRIVATE hfm_result hfm__rope_make_types(hfm_config *config, const char *key, hfm_error *error) {
+  static const char name[] = "rope_parameters", otherwise[] = "{\"rope_type\": \"default\"}";
+  const hfm__rope_name *at = config->class_known ? config->class_known->rope_names : NULL;
+  hfm__json *doc = &config->document;
+  uint32_t object = hfm__json_member_of(doc, doc->root, name), node = 1;
+  hfm_result result = HFM_OK;
+  if (!at || !at->layer_type) return HFM_OK;
+  if (!hfm__starts_with(key, HFM__ROPE_PARAMETERS) &&
+      (hfm__json_kind(doc, object) <= HFM__JSON_NULL || !hfm__starts_with(key, "rope_scaling")))
+    return HFM_OK;
+  if (!object) object = node = hfm__json_insert(doc, doc->root, name, strlen(name));
+  if (object && hfm__json_kind(doc, object) == HFM__JSON_NULL)
+    result = hfm__json_set_text(doc, object, "{}", 2, 0, error);
+  for (; node && result == HFM_OK && hfm__json_kind(doc, object) == HFM__JSON_OBJECT && at->name; at++) {
+    node = hfm__json_insert(doc, object, at->layer_type, strlen(at->layer_type));
+    if (node && hfm__json_kind(doc, node) == HFM__JSON_NULL)
+      result = hfm__json_set_text(doc, node, otherwise, strlen(otherwise), 0, error);
+  }
+  return node ? result : hfm__fail_memory(error, "a configuration", 0);
+}
 #else
 /* No model type of this build has any: every key stands for itself. */
 HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
@@ -130,5 +153,10 @@ HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key,
 
 HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key, char *path) {
   return hfm__rope_written_as(config, key, path);
+}
+
+HFM__PRIVATE hfm_result hfm__rope_make_types(hfm_config *config, const char *key, hfm_error *error) {
+  (void)config, (void)key, (void)error;
+  return HFM_OK;
 }
 #endif

@@ -240,6 +240,36 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- Setters ---- */
 
+/* A quotient among the defaults, "=a/b", is a default of its own, "a/b": of what the keys say now, null where it is no
+   whole number. Transformers divides once, when a configuration is made; here the quotient follows its keys, until
+   what it is the default of is set. */
+HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *error) {
+  const hfm__config_pair *pair = config->class_known ? config->class_known->defaults : NULL;
+  for (; pair && pair->key; pair++) {
+    const char *slash = pair->value[1] == '=' ? strchr(pair->value, '/') : NULL;
+    char name[80], number[24] = "";
+    hfm__text t = hfm__text_to(name, sizeof name), quotient = hfm__text_to(number, sizeof number);
+    int64_t whole, part;
+    uint32_t node;
+    if (!slash) continue;
+    hfm__text_bytes(&t, pair->value + 2, strlen(pair->value) - 3); /* without quotes and "=" */
+    node = hfm__json_insert(&config->defaults, config->defaults.root, name, t.length);
+    name[slash - pair->value - 2] = 0;
+    whole = hfm_config_get_int(config, name, 0);
+    part = hfm_config_get_int(config, name + strlen(name) + 1, 0);
+    if (whole > 0 && part > 0 && whole % part == 0) hfm__text_i64(&quotient, whole / part);
+    if (!node || !hfm__json_set_scalar(&config->defaults, node, quotient.length ? HFM__JSON_NUMBER : HFM__JSON_NULL,
+                                       number, quotient.length))
+      return hfm__fail_memory(error, "a configuration", 0);
+  }
+  return HFM_OK;
+}
+
+/* What follows from a change of `key`. */
+HFM__PRIVATE hfm_result hfm__config_changed(hfm_config *config, const char *key, hfm_error *error) {
+  return hfm__equal(key, "model_type") ? hfm__config_bind(config, error) : hfm__config_calculate(config, error);
+}
+
 HFM__PRIVATE uint32_t hfm__config_no_place(const hfm_config *config, const char *key, const char *problem,
                                            hfm_result *result, hfm_error *error) {
   *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0, "%q: %s", key, problem);
@@ -270,6 +300,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     return hfm__config_no_place(config, key, "generation_config.json is only read: say it in hfm_generation_config",
                                 result, error);
   if (hfm__rope_written_as(config, key, path)) key = path;
+  if (make) *result = hfm__rope_make_types(config, key, error);
+  if (*result != HFM_OK) return 0;
   for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;
@@ -373,8 +405,7 @@ HFM__PRIVATE hfm_result hfm__config_set(hfm_config *config, const char *key, int
     result = hfm__json_set_text(&config->document, node, text, size, HFM__JSON_NONFINITE, error);
   else if (!hfm__json_set_scalar(&config->document, node, kind, text, size))
     result = hfm__fail_memory(error, "a configuration", 0);
-  if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
-  return result;
+  return result == HFM_OK ? hfm__config_changed(config, key, error) : result;
 }
 
 HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, int64_t value, hfm_error *error) {
@@ -427,8 +458,7 @@ HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hf
     return hfm__fail_null(error, config ? "key" : "config");
   if (hfm__config_place(config, key, &object, &name, &name_size, 0, &result, error))
     hfm__json_remove(&config->document, object, name, name_size);
-  if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
-  return result;
+  return result == HFM_OK ? hfm__config_changed(config, key, error) : result;
 }
 
 HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, size_t size) {

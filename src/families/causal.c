@@ -36,6 +36,14 @@ HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, cons
   self->model_class = "*Model";
 }
 
+/* Elements of a head, where a model may say how many. Most configuration classes leave it to the model to divide; those
+   that do it themselves have that default, which is null or absent where it would not be whole. */
+HFM__PRIVATE int64_t hfm__head_dim(hfm__builder *b, const hfm__causal *self, int64_t heads) {
+  if (!hfm__is_null(b, "head_dim")) return hfm__size(b, "head_dim");
+  hfm__divides(b, "num_attention_heads", heads, "hidden_size", self->width);
+  return HFM__MAX(self->width / heads, 1);
+}
+
 /* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
    size]. */
 HFM__PRIVATE hfm__val hfm__head_part(hfm__builder *b, hfm__val x, int64_t heads, int64_t parts, int64_t part) {

@@ -89,9 +89,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->hidden_act = hfm__activation_key(b, activation);
   self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
-  if (hfm__is_null(b, "head_dim"))
-    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
-  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  self->head_dim = hfm__head_dim(b, &self->base, self->num_attention_heads);
   if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
                           "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,

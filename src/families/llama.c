@@ -96,19 +96,22 @@ static const hfm__llama_traits hfm__smollm3_traits = {
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
-  {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"head_dim", HFM__HEAD_DIM}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "11008"},
   {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
   {"num_hidden_layers", "32"}, {"num_key_value_heads", "\"=num_attention_heads\""}, {"pretraining_tp", "1"},
   {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
-static const hfm__config_pair hfm__mistral_defaults[] = {
-  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
-  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
-  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"},
-  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"sliding_window", "4096"},
-  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+#define HFM__MINISTRAL_DEFAULTS                                                                                     \
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},           \
+      {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},                       \
+      {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},            \
+      {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},   \
+      {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, \
+      {NULL, NULL}
+static const hfm__config_pair hfm__mistral_defaults[] = {{"head_dim", HFM__HEAD_DIM}, HFM__MINISTRAL_DEFAULTS};
+static const hfm__config_pair hfm__ministral_defaults[] = {HFM__MINISTRAL_DEFAULTS};
 
 static const hfm__config_pair hfm__qwen2_defaults[] = {
   {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
@@ -138,6 +141,7 @@ static const hfm__config_pair hfm__smollm3_defaults[] = {
 
 static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults, hfm__rope_names};
 static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults, hfm__rope_names};
+static const hfm__config_class hfm__ministral_config_class = {NULL, hfm__ministral_defaults, hfm__rope_names};
 static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults, hfm__rope_names};
 static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults, hfm__rope_names};
 static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults, hfm__rope_names};

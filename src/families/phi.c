@@ -33,9 +33,9 @@ HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
   self->qk_layernorm = hfm__flag(b, "qk_layernorm");
   self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
   self->resid_pdrop = hfm__probability(b, "resid_pdrop");
-  if (hfm__is_null(b, "head_dim") || self->qk_layernorm)
+  if (self->qk_layernorm)
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
-  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  self->head_dim = hfm__head_dim(b, &self->base, self->num_attention_heads);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   if (self->qk_layernorm && self->head_dim != self->base.width / self->num_attention_heads)
     hfm__refuse(b, "qk_layernorm", "true", "its norms are as wide as hidden_size / num_attention_heads, not head_dim");

@@ -12,7 +12,7 @@ typedef struct hfm__arch {
 
 static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_BERT
-    {"bert", "Bert", &hfm__bert_config_class, &hfm__bert_family, NULL},
+    {"bert", "Bert", &hfm__bert_config_class, &hfm__bert_family, &hfm__bert_itself},
 #endif
 #ifdef HFM__WITH_ROBERTA
     {"roberta", "Roberta", &hfm__roberta_config_class, &hfm__roberta_family, &hfm__roberta_itself},
@@ -46,7 +46,7 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
-    {"ministral", "Ministral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
+    {"ministral", "Ministral", &hfm__ministral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
     {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},

@@ -1,18 +1,6 @@
 /* ==== families/roberta (private): RoBERTa, XLM-RoBERTa, CamemBERT =================================================
-   After models/roberta/modeling_roberta.py: BERT's encoder; positions are counted over tokens that are not padding, and
-   the heads differ. */
-
-typedef struct hfm__roberta_traits {
-  int32_t head_first; /* heads are registered before the base model */
-} hfm__roberta_traits;
-
-static const hfm__roberta_traits hfm__roberta_itself = {0};
-static const hfm__roberta_traits hfm__xlm_roberta_traits = {1};
-
-typedef struct hfm__roberta {
-  hfm__bert bert;
-  hfm__mod head_dense, head_dropout, head_out; /* classifier; lm_head: dense, layer_norm, decoder */
-} hfm__roberta;
+   After models/roberta/modeling_roberta.py: over families/encoder.c; positions are counted over tokens that are not
+   padding. */
 
 HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
@@ -26,12 +14,6 @@ HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embedd
   hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
   hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
   hfm__end(b);
-}
-
-HFM__PRIVATE void hfm__roberta_model_init(hfm__builder *b, hfm__bert *self, int pooler) {
-  hfm__roberta_embeddings_init(b, &self->embeddings, &self->config);
-  hfm__bert_encoder_init(b, self);
-  if (pooler) hfm__bert_pooler_init(b, self);
 }
 
 /* Positions from the padding of input_ids; from inputs_embeds, where no padding can be seen, as if there were none. */
@@ -57,118 +39,59 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
   return hfm__padded_positions(b, ids, pad);
 }
 
-HFM__PRIVATE hfm__val hfm__roberta_model_forward(hfm__builder *b, const hfm__bert *self) {
-  const hfm__bert_config *c = &self->config;
-  const hfm__val words = hfm__word_embeddings(b, self->embeddings.word_embeddings, c->vocab_size, c->hidden_size);
-  return hfm__bert_encode(b, self, hfm__bert_embed(b, &self->embeddings, c, words, hfm__roberta_positions(b, c)));
-}
+/* XLM-RoBERTa and CamemBERT register the head before the base model, RoBERTa after it. */
+static const hfm__bert_traits hfm__roberta_itself = {hfm__roberta_embeddings_init, hfm__roberta_positions, 0};
+static const hfm__bert_traits hfm__xlm_roberta_traits = {hfm__roberta_embeddings_init, hfm__roberta_positions, 1};
 
-HFM__PRIVATE hfm__roberta *hfm__roberta_new(hfm__builder *b) {
-  hfm__roberta *self = HFM__NEW(b, hfm__roberta, 1);
-  if (!self) return NULL;
-  hfm__bert_configure(b, &self->bert.config);
-  return self;
-}
-
-/* A model with a head. XLM-RoBERTa and CamemBERT register the head before the base model, RoBERTa after it. */
-HFM__PRIVATE hfm__roberta *hfm__roberta_with_head(hfm__builder *b, void (*head)(hfm__builder *b, hfm__roberta *self)) {
-  const hfm__roberta_traits *traits = (const hfm__roberta_traits *)b->traits;
-  hfm__roberta *self = hfm__roberta_new(b);
-  if (!self) return NULL;
-  if (traits->head_first) head(b, self);
-  hfm__begin(b, b->base, "*Model");
-  hfm__roberta_model_init(b, &self->bert, HFM__WITHOUT_POOLER);
-  hfm__end(b);
-  if (!traits->head_first) head(b, self);
-  return self;
-}
-
-HFM__PRIVATE void *hfm__roberta_base_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_new(b);
-  if (self) hfm__roberta_model_init(b, &self->bert, HFM__WITH_POOLER);
-  return self;
-}
-HFM__PRIVATE void hfm__roberta_base_forward(hfm__builder *b, const void *model) {
-  const hfm__bert *self = &((const hfm__roberta *)model)->bert;
-  const hfm__val x = hfm__roberta_model_forward(b, self);
-  hfm__output(b, HFM__OUT_last_hidden_state, x);
-  hfm__output(b, HFM__OUT_pooler_output, hfm__bert_pool(b, self, x));
-}
-
-HFM__PRIVATE void hfm__roberta_sequence_head(hfm__builder *b, hfm__roberta *self) {
+HFM__PRIVATE void hfm__roberta_sequence_head(hfm__builder *b, hfm__bert *self) {
   hfm__begin(b, "classifier", "*ClassificationHead");
-  self->head_dense = hfm__linear(b, "dense", self->bert.config.hidden_size, self->bert.config.hidden_size, 1);
-  self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
-  self->head_out = hfm__linear(b, "out_proj", self->bert.config.hidden_size, hfm__labels(b), 1);
+  self->transform_dense = hfm__linear(b, "dense", self->config.hidden_size, self->config.hidden_size, 1);
+  self->dropout = hfm__dropout(b, "dropout", self->config.classifier_dropout);
+  self->classifier = hfm__linear(b, "out_proj", self->config.hidden_size, hfm__labels(b), 1);
   hfm__end(b);
 }
 HFM__PRIVATE void *hfm__roberta_sequence_init(hfm__builder *b) {
-  return hfm__roberta_with_head(b, hfm__roberta_sequence_head);
+  return hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__roberta_sequence_head);
 }
 HFM__PRIVATE void hfm__roberta_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__select_row(b, hfm__roberta_model_forward(b, &self->bert), 0);
-  x = hfm__call(b, self->head_dense, hfm__call(b, self->head_dropout, x));
-  x = hfm__call(b, self->head_dropout, hfm__activate(b, HFM__ACT_tanh, x));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
+  const hfm__bert *self = (const hfm__bert *)model;
+  hfm__val x = hfm__select_row(b, hfm__bert_model_forward(b, self), 0);
+  x = hfm__call(b, self->transform_dense, hfm__call(b, self->dropout, x));
+  x = hfm__call(b, self->dropout, hfm__activate(b, HFM__ACT_tanh, x));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, x));
 }
 
-HFM__PRIVATE void hfm__roberta_token_head(hfm__builder *b, hfm__roberta *self) {
-  self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
-  self->head_out = hfm__linear(b, "classifier", self->bert.config.hidden_size, hfm__labels(b), 1);
-}
-HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) {
-  return hfm__roberta_with_head(b, hfm__roberta_token_head);
-}
-HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  const hfm__val x = hfm__call(b, self->head_dropout, hfm__roberta_model_forward(b, &self->bert));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
-}
-
-HFM__PRIVATE void hfm__roberta_question_head(hfm__builder *b, hfm__roberta *self) {
-  self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, hfm__labels(b), 1);
-}
-HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) {
-  return hfm__roberta_with_head(b, hfm__roberta_question_head);
-}
-HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
-}
-
-HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
-  const hfm__bert_config *c = &self->bert.config;
+HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__bert *self) {
+  const hfm__bert_config *c = &self->config;
   hfm__par bias;
   hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "lm_head", "*LMHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
-  self->head_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
-  self->bert.transform_LayerNorm = hfm__layer_norm(b, "layer_norm", c->hidden_size, c->layer_norm_eps);
-  self->bert.decoder = hfm__linear(b, "decoder", c->hidden_size, c->vocab_size, 1);
-  hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
+  self->transform_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
+  self->transform_LayerNorm = hfm__layer_norm(b, "layer_norm", c->hidden_size, c->layer_norm_eps);
+  self->decoder = hfm__linear(b, "decoder", c->hidden_size, c->vocab_size, 1);
+  hfm__tie_embeddings(b, hfm__bias_of(b, self->decoder), bias);
   hfm__end(b);
 }
 HFM__PRIVATE void *hfm__roberta_lm_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_lm_head);
+  hfm__bert *self = hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__roberta_lm_head);
   if (self)
-    hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
-                        hfm__weight_of(b, self->bert.embeddings.word_embeddings));
+    hfm__tie_embeddings(b, hfm__weight_of(b, self->decoder), hfm__weight_of(b, self->embeddings.word_embeddings));
   return self;
 }
 HFM__PRIVATE void hfm__roberta_lm_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__call(b, self->head_dense, hfm__kept_positions(b, hfm__roberta_model_forward(b, &self->bert)));
-  x = hfm__call(b, self->bert.transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->bert.decoder, x));
+  const hfm__bert *self = (const hfm__bert *)model;
+  hfm__val x = hfm__call(b, self->transform_dense, hfm__kept_positions(b, hfm__bert_model_forward(b, self)));
+  x = hfm__call(b, self->transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->decoder, x));
 }
 
 static const hfm__head hfm__roberta_heads[] = {
-    {HFM_BASE, "Model", hfm__roberta_base_init, hfm__roberta_base_forward},
+    {HFM_BASE, "Model", hfm__bert_base_init, hfm__bert_base_forward},
     {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__roberta_sequence_init,
      hfm__roberta_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
     {HFM_CAUSAL_LM, "ForCausalLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};

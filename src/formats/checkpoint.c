@@ -303,7 +303,8 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
   return hfm__torch_read(file, index, list, error);
 #else
   return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 0,
-                   "a PyTorch file, which this build does not read (HFMODEL_NO_PICKLE)");
+                   "a PyTorch file, which this build does not read (HFMODEL_NO_PICKLE): save the model as safetensors, "
+                   "or build without that macro");
 #endif
 }
 
@@ -402,6 +403,12 @@ HFM__PRIVATE hfm_result hfm__checkpoint_open_index(const hfm__context *ctx, cons
 
 /* ---- Resolution ---- */
 
+#ifdef HFMODEL_NO_PICKLE
+enum { HFM__READS_TORCH = 0 }; /* a file that is there is refused by name, one that isn't is not asked for */
+#else
+enum { HFM__READS_TORCH = 1 };
+#endif
+
 typedef struct hfm__weights_name {
   const char *before, *after; /* the variant goes between, after a dot */
   const char *extension;      /* of the weights */
@@ -447,6 +454,10 @@ HFM__PRIVATE hfm_result hfm__checkpoint_resolve(const hfm__context *ctx, const c
   const char *variant = options && options->variant ? options->variant : "", *dot = *variant ? "." : "";
   char tried[512];
   hfm__text list = hfm__text_to(tried, sizeof tried);
+  if (HFM__READS_TORCH == 0 && use_safetensors < 0)
+    return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, dir, "use_safetensors", 0,
+                     "options.use_safetensors is -1, for *.bin only, which this build does not read "
+                     "(HFMODEL_NO_PICKLE): save the model as safetensors, or build without that macro");
   for (size_t i = 0; i < HFM__COUNT(kinds); i++) {
     const int32_t safe = kinds[i].extension[1] == 's';
     char name[256];
@@ -460,7 +471,7 @@ HFM__PRIVATE hfm_result hfm__checkpoint_resolve(const hfm__context *ctx, const c
                        variant);
     result = hfm__checkpoint_try(ctx, dir, name, kinds[i].is_index, kinds[i].extension, options, ckpt, &found, error);
     if (found || result != HFM_OK) return result;
-    hfm__text_format(&list, "%s%s", list.length ? ", " : "", name);
+    if (safe || HFM__READS_TORCH == 1) hfm__text_format(&list, "%s%s", list.length ? ", " : "", name);
   }
   return hfm__fail(error, HFM_E_WEIGHTS_NOT_FOUND, dir, NULL, 0, "no weights in this directory: looked for %s", tried);
 }

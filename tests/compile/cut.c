@@ -203,6 +203,47 @@ static void test_formats(void) {
   CHECK_INT(blocks_out, 0);
 }
 
+/* Loads the first family that there is from its config.json and, unless NULL, weights of one byte. */
+static int32_t load_item(const char *weights, int32_t use_safetensors, hfm_error *error) {
+  hfm_memory_file files[2];
+  hfm_options options;
+  hfm_model *model = NULL;
+  size_t i = 0;
+  while (!in_registry(models[i].model_type)) i++;
+  options = counted_options(0);
+  options.use_safetensors = use_safetensors;
+  files[0].name = "config.json";
+  files[0].data = models[i].config;
+  files[0].size = strlen(models[i].config);
+  files[1].name = weights;
+  files[1].data = "{";
+  files[1].size = 1;
+  CHECK(hfm_from_memory(files, weights ? 2 : 1, &options, &model, error) != HFM_OK);
+  CHECK(model == NULL);
+  CHECK_INT(blocks_out, 0);
+  return error->item;
+}
+
+/* Weights that this build does not read: said of a file that is there; one that isn't is not among those wished for. */
+static void test_weights(void) {
+  hfm_error error;
+  CHECK_INT(load_item(NULL, 1, &error), HFM_E_WEIGHTS_NOT_FOUND);
+  CHECK_INT(load_item(NULL, 0, &error), HFM_E_WEIGHTS_NOT_FOUND);
+#ifdef HFMODEL_NO_PICKLE
+  CHECK_CONTAINS(error.message, "looked for model.safetensors, model.safetensors.index.json");
+  CHECK(!strstr(error.message, "pytorch_model"));
+  CHECK_INT(load_item("pytorch_model.bin", 0, &error), HFM_E_TORCH_UNSUPPORTED);
+  CHECK_CONTAINS(error.message, "pytorch_model.bin: a PyTorch file, which this build does not read (HFMODEL_NO_");
+  CHECK(load_item("model.safetensors", 0, &error) != HFM_E_TORCH_UNSUPPORTED);
+  CHECK_INT(load_item("model.safetensors", -1, &error), HFM_E_TORCH_UNSUPPORTED);
+  CHECK_CONTAINS(error.message, "HFMODEL_NO_PICKLE");
+  CHECK_STR(error.what, "use_safetensors");
+#else
+  CHECK(load_item("pytorch_model.bin", 0, &error) != HFM_E_TORCH_UNSUPPORTED);
+  CHECK(load_item("pytorch_model.bin", -1, &error) != HFM_E_TORCH_UNSUPPORTED);
+#endif
+}
+
 /* A decoder keeps keys and values, or says that this build doesn't. */
 static void test_cache(void) {
   static const char config[] = "{\"model_type\":\"bert\",\"is_decoder\":true," TEXT_SIZES "}";
@@ -270,6 +311,7 @@ int main(void) {
   TEST(test_cache);
   TEST(test_messages);
   TEST(test_formats);
+  TEST(test_weights);
   TEST(test_registry_is_covered);
   return check_report("cut");
 }

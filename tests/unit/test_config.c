@@ -270,7 +270,7 @@ static void test_set_rope(void) {
       {"\"rope_scaling\": {\"long_factor\": [1.0, 2.0]}", "rope_parameters.long_factor.1", "1.0,\n      7.0"},
   };
   hfm_error error;
-  char json[1024];
+  char json[4096];
   for (size_t i = 0; i < HFM__COUNT(cases); i++) {
     hfm_config *c;
     snprintf(json, sizeof json, "{\"model_type\": \"llama\", %s}", cases[i].json);
@@ -292,6 +292,49 @@ static void test_set_rope(void) {
   CHECK_STR(hfm_config_get_string(c, "rope_parameters.rope_type", ""), "linear");
   CHECK_CONTAINS(written(c, json), "\"rope_type\": \"linear\"");
   hfm_config_free(c);
+}
+
+/* Where each type of layer has parameters of its own, setting one leaves a file that Transformers reads, and all others
+   as they were (checked with its AutoConfig): the other type has some, too, and a "type" that was not heard isn't. */
+static void test_set_rope_of_layers(void) {
+  static const struct {
+    const char *json, *key, *after;
+    double full_theta, full_factor, sliding_theta;
+  } cases[] = {
+      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 8.0}, \"rope_theta\": 5.0, "
+       "\"rope_local_base_freq\": 6.0",
+       "rope_parameters.sliding_attention.x",
+       "\"rope_parameters\": {\n    \"full_attention\": {\n      \"rope_type\": \"default\"\n    },\n"
+       "    \"sliding_attention\": {\n      \"rope_type\": \"default\",\n      \"x\": 7.0\n    }\n  }", 5, 8, 6},
+      {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 8.0}, \"rope_parameters\": null",
+       "rope_parameters.full_attention.x",
+       "\"full_attention\": {\n      \"rope_type\": \"default\",\n      \"x\": 7.0\n    }", 1e6, 8, 1e4},
+      {"\"rope_theta\": 5.0, \"rope_parameters\": {\"sliding_attention\": {\"rope_theta\": 3.0}}", "rope_scaling.x",
+       "\"full_attention\": {\n      \"rope_type\": \"default\"\n    }", 5, -1, 3},
+      {"\"rope_theta\": 5.0", "rope_scaling.x", "\"rope_scaling\": {\n    \"x\": 7.0\n  },\n  \"rope_theta\"", 5, -1,
+       1e4},
+      {"\"rope_parameters\": {\"full_attention\": null}, \"rope_local_base_freq\": 6.0", "rope_parameters.truncate",
+       "\"truncate\": 7.0", 1e6, -1, 6},
+  };
+  char json[4096];
+  hfm_error error;
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    hfm_config *c;
+    snprintf(json, sizeof json, "{\"model_type\": \"gemma3_text\", %s}", cases[i].json);
+    c = config_of(json);
+    if (!c) continue;
+    for (int set = 0; set < 2; set++) {
+      CHECK_STR(hfm_config_get_string(c, "rope_parameters.full_attention.rope_type", ""), "default");
+      CHECK_STR(hfm_config_get_string(c, "rope_parameters.sliding_attention.rope_type", ""), "default");
+      CHECK_NEAR(hfm_config_get_float(c, "rope_parameters.full_attention.rope_theta", -1), cases[i].full_theta, 0);
+      CHECK_NEAR(hfm_config_get_float(c, "rope_parameters.full_attention.factor", -1), cases[i].full_factor, 0);
+      CHECK_NEAR(hfm_config_get_float(c, "rope_parameters.sliding_attention.rope_theta", -1), cases[i].sliding_theta,
+                 0);
+      CHECK_INT(hfm_config_set_float(c, cases[i].key, 7, &error), HFM_OK);
+      CHECK_CONTAINS(written(c, json), cases[i].after);
+    }
+    hfm_config_free(c);
+  }
 }
 
 /* What every configuration class has, and values that are another key's where the file has none or null. */
@@ -326,6 +369,55 @@ static void test_same_as(void) {
     CHECK_INT(hfm_config_get_bool(c, "is_encoder_decoder", -1), strstr(cases[i].json, "t5") != NULL);
     hfm_config_free(c);
   }
+}
+
+/* A default that is a quotient follows what it is made of, until it is set; only classes that divide have it. */
+static void test_quotient(void) {
+  static const struct {
+    const char *json;
+    int64_t value;
+  } cases[] = {
+      {"{\"model_type\": \"llama\"}", 128},
+      {"{\"model_type\": \"llama\", \"hidden_size\": 48, \"num_attention_heads\": 3}", 16},
+      {"{\"model_type\": \"llama\", \"hidden_size\": 48, \"head_dim\": null}", -1}, /* 32 heads: not whole */
+      {"{\"model_type\": \"llama\", \"num_attention_heads\": 0}", -1},
+      {"{\"model_type\": \"llama\", \"num_attention_heads\": \"x\"}", -1},
+      {"{\"model_type\": \"llama\", \"head_dim\": null, \"num_attention_heads\": 16}", 256},
+      {"{\"model_type\": \"llama\", \"head_dim\": 5}", 5},
+      {"{\"model_type\": \"mistral\", \"num_attention_heads\": 64}", 64},
+      {"{\"model_type\": \"ministral\"}", -1}, {"{\"model_type\": \"qwen2\"}", -1},
+      {"{\"model_type\": \"mixtral\"}", -1}, {"{\"model_type\": \"gemma\"}", 256},
+  };
+  hfm_config *c;
+  hfm_error error;
+  for (size_t i = 0; i < HFM__COUNT(cases); i++) {
+    c = config_of(cases[i].json);
+    if (!c) continue;
+    CHECK_INT(hfm_config_get_int(c, "head_dim", -1), cases[i].value);
+    CHECK_NEAR(hfm_config_get_float(c, "head_dim", -1), (double)cases[i].value, 0);
+    CHECK_INT(hfm_config_has(c, "head_dim"), cases[i].value == 5);
+    hfm_config_free(c);
+  }
+  c = config_of("{\"model_type\": \"llama\"}");
+  if (!c) return;
+  CHECK_INT(hfm_config_set_int(c, "hidden_size", 64, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 2);
+  CHECK_INT(hfm_config_set_int(c, "hidden_size", 65, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), -1);
+  CHECK_INT(hfm_config_set_int(c, "num_attention_heads", 5, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 13);
+  CHECK_INT(hfm_config_set_int(c, "head_dim", 12, &error), HFM_OK);
+  CHECK_INT(hfm_config_set_int(c, "hidden_size", 10, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 12);
+  CHECK_INT(hfm_config_remove(c, "head_dim", &error), HFM_OK);
+  CHECK_INT(hfm_config_remove(c, "hidden_size", &error), HFM_OK);
+  CHECK_INT(hfm_config_set_int(c, "num_attention_heads", 4, &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 1024);
+  CHECK_INT(hfm_config_set_string(c, "model_type", "qwen2", &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), -1);
+  CHECK_INT(hfm_config_set_string(c, "model_type", "mistral", &error), HFM_OK);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 1024);
+  hfm_config_free(c);
 }
 
 /* Getters that insist name file, key, what was expected and what was found. */
@@ -541,7 +633,7 @@ static void test_written_by_transformers(void) {
 }
 
 static void test_every_allocation(void) {
-  static const char json[] = "{\"model_type\": \"gpt2\", \"n_embd\": 48, \"id2label\": {\"0\": \"x\"}}";
+  static const char json[] = "{\"model_type\": \"llama\", \"hidden_size\": 64, \"id2label\": {\"0\": \"x\"}}";
   failing_alloc memory;
   for (int64_t n = 0;; n++) {
     hfm_options options;
@@ -574,7 +666,7 @@ static void test_every_allocation(void) {
 static int is_computed(const char *key) {
   static const char *const keys[] = {
       "_name_or_path", "transformers_version", "model_type", "id2label", "label2id", /* of another kind */
-      "layer_types", "no_rope_layers", "attention_layers", "_sliding_window_pattern", "head_dim", "ffn_hidden_size",
+      "layer_types", "no_rope_layers", "attention_layers", "_sliding_window_pattern", "ffn_hidden_size",
       "dense_act_fn", "is_gated_act", "scale_decoder_outputs"};
   for (size_t i = 0; i < HFM__COUNT(keys); i++)
     if (strcmp(keys[i], key) == 0) return 1;
@@ -653,7 +745,9 @@ int main(void) {
   TEST(test_labels);
   TEST(test_rope);
   TEST(test_set_rope);
+  TEST(test_set_rope_of_layers);
   TEST(test_same_as);
+  TEST(test_quotient);
   TEST(test_needed);
   TEST(test_editing);
   TEST(test_editing_is_bounded);
