@@ -78,11 +78,17 @@ static void run_linear(bench_case *c) {
   run_op(c);
 }
 
+/* Bytes that begin a cache line, as a session's do. */
+static void *lines(size_t size) {
+  uint8_t *p = (uint8_t *)malloc(size + 63);
+  if (!p) exit(1);
+  return p + (64 - (uintptr_t)p % 64) % 64;
+}
+
 static float *floats(int64_t n) {
-  float *x = (float *)malloc((size_t)n * sizeof(float));
+  float *x = (float *)lines((size_t)n * sizeof(float));
   uint32_t r = 1;
   int64_t i;
-  if (!x) exit(1);
   for (i = 0; i < n; i++) {
     r = r * 1664525u + 1013904223u;
     x[i] = (float)(int32_t)r / 2147483648.0f;
@@ -371,7 +377,7 @@ int main(int argc, char **argv) {
   for (i = 0; i < bench.threads; i++) {
     bench.workers[i].index = i;
     bench.workers[i].count = bench.threads;
-    bench.workers[i].scratch = (uint8_t *)(((uintptr_t)malloc((size_t)scratch + 64) + 63) / 64 * 64);
+    bench.workers[i].scratch = (uint8_t *)lines((size_t)scratch);
     memset(bench.workers[i].scratch, 0, (size_t)scratch);
   }
   for (round = 0; round < rounds; round++) {
