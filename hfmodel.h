@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "6202cbf1e04b010f" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "9e3d895d8dc39ac3" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -113,6 +113,8 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors
   HFMODEL_NO_GGUF         GGUF files can't be looked into
   HFMODEL_NO_SIMD         only the portable kernels
+  HFMODEL_NO_SCALAR       not the portable kernels, where the compiler is told of SSE2, NEON or SIMD128; then there is
+                          no HFM_ISA_SCALAR (smaller code)
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
@@ -9280,6 +9282,14 @@ static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memor
 #define HFM__WITH_WASM 0
 #endif
 
+/* The portable kernels can be left out where the compiler is told that every machine has another tier's instructions. */
+#if defined(HFMODEL_NO_SCALAR) && \
+    ((HFM__X86 && (defined(__SSE2__) || defined(_M_X64))) || HFM__WITH_NEON || HFM__WITH_WASM)
+#define HFM__WITH_SCALAR 0
+#else
+#define HFM__WITH_SCALAR 1
+#endif
+
 #include <float.h>
 
 /* options.strict needs arithmetic that is what was written: not the x87's, not -ffast-math's. */
@@ -9548,9 +9558,6 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 /* ==== begin src/cpu/tiers.h ==== */
 /* ==== cpu/tiers (private): the kernels, once per instruction-set tier ===========================================*/
 
-
-#define HFM__SUFFIX scalar
-#define HFM__TARGET
 /* ==== begin src/cpu/vec_scalar.h ==== */
 /* ==== cpu/vec_scalar (private): the vector vocabulary, one float wide ============================================
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
@@ -9568,6 +9575,7 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
      prefetch(p, level) into the cache of that level, 1 or 2
      transpose(r): the W vectors r[0..W-1] as a square matrix, in place */
 
+#if HFM__WITH_SCALAR
 #define HFM__W 1
 #define HFM__NV 4
 #define HFM__MR 4
@@ -9603,6 +9611,7 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 #define HFM__TARGET_BF16
 #define hfm__v_dot_bf16(x, w, c) hfm__v1_dot_bf16(x, w, c)
 #define hfm__v_store_bf16(p, x) hfm__store_bf16(p, x)
+#endif
 #endif
 
 /* ---- 16-bit floats, one at a time: shared by all tiers for what is left over ---- */
@@ -9668,6 +9677,9 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
   return x * a * b;
 }
 /* ==== end src/cpu/vec_scalar.h ==== */
+#if HFM__WITH_SCALAR
+#define HFM__SUFFIX scalar
+#define HFM__TARGET
 /* ==== begin src/cpu/kernels.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernels (private): every kernel, for one tier =========================================================
@@ -10951,6 +10963,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__TARGET_BF16
 #undef hfm__v_prefetch
 /* ==== end src/cpu/kernels.h ==== */
+#endif
 
 #if HFM__WITH_STRICT
 #define HFM__SUFFIX strict
@@ -22007,7 +22020,9 @@ typedef struct hfm__cpu {
 
 HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
   switch (isa) {
+#if HFM__WITH_SCALAR
     case HFM_ISA_SCALAR: return &hfm__kernels_scalar;
+#endif
 #if HFM__X86
     case HFM_ISA_SSE2: return &hfm__kernels_sse2;
 #endif

@@ -14,7 +14,7 @@ check "the manual lists the cuts that the code has" diff "$work/code" "$work/man
 # them still, and the pairs below.
 while read -r cut; do
   portable=-DHFMODEL_NO_SIMD
-  case $cut in HFMODEL_NO_AVX*) portable= ;; esac
+  case $cut in HFMODEL_NO_AVX* | HFMODEL_NO_SCALAR) portable= ;; esac
   # shellcheck disable=SC2086
   if $CC -std=c99 -O0 $portable -D"$cut" -I. -Itests -o "$work/$cut" tests/compile/cut.c -pthread -lm \
     >"$work/log" 2>&1 && "$work/$cut" >"$work/log" 2>&1; then pass; else fail "$cut builds and runs" "$work/log"; fi
