@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "9e3d895d8dc39ac3" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "84f14a3e138dc502" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1204,8 +1204,9 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #endif
 
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
-   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. With HFMODEL_NO_CACHE decoders keep
-   no states: hfm__cached is what it is given. */
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing; what HFM__HAS_... 0 rules out can't
+   be reached, and compilers drop it. With HFMODEL_NO_CACHE decoders keep no states: hfm__cached is what it is given.
+   */
 #if !defined(HFMODEL_NO_CACHE) && \
     (defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
      defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART))
@@ -1213,7 +1214,7 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #define HFM__HAS_STATES 1
 #else
 #define HFM__FOR_STATES(row)
-#define HFM__HAS_STATES 0 /* what handles states can't be reached, and compilers drop it */
+#define HFM__HAS_STATES 0
 #endif
 #define HFM__HAS_GENERATION HFM__HAS_STATES
 #ifdef HFMODEL_NO_GENERATION
@@ -1223,8 +1224,10 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #if defined(HFM__WITH_CAUSAL) || defined(HFM__WITH_LLAMA_KIN)
 #define HFM__WITH_DECODERS /* packed sequences, the last token's row */
 #define HFM__FOR_DECODERS(row) row
+#define HFM__HAS_SEGMENTS 1
 #else
 #define HFM__FOR_DECODERS(row)
+#define HFM__HAS_SEGMENTS 0
 #endif
 #if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
 #define HFM__WITH_SEQ2SEQ /* the decoder's ids from the encoder's, the row of the last EOS */
@@ -1280,11 +1283,28 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #else
 #define HFM__FOR_RMS_NORM(row)
 #endif
+/* Of attention: a bias or a bound of scores; sliding windows. */
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_ALIBI) || defined(HFM__WITH_RELATIVE_BIAS)
+#define HFM__FOR_OWN_SCORES(row) row
+#define HFM__HAS_OWN_SCORES 1
+#else
+#define HFM__FOR_OWN_SCORES(row)
+#define HFM__HAS_OWN_SCORES 0
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_GPT_NEO)
+#define HFM__FOR_WINDOWS(row) row
+#define HFM__HAS_WINDOWS 1
+#else
+#define HFM__FOR_WINDOWS(row)
+#define HFM__HAS_WINDOWS 0
+#endif
 #if defined(HFM__WITH_MIXTRAL)
-#define HFM__WITH_EXPERTS
+#define HFM__WITH_EXPERTS /* whose weights are stacks of matrices, and may be in pieces */
 #define HFM__FOR_EXPERTS(row) row
+#define HFM__HAS_STACKS 1
 #else
 #define HFM__FOR_EXPERTS(row)
+#define HFM__HAS_STACKS 0
 #endif
 #if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT) || \
     defined(HFM__WITH_BART)
@@ -9282,7 +9302,7 @@ static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memor
 #define HFM__WITH_WASM 0
 #endif
 
-/* The portable kernels can be left out where the compiler is told that every machine has another tier's instructions. */
+/* The portable kernels can be left out where the compiler is told that every machine has those of another tier. */
 #if defined(HFMODEL_NO_SCALAR) && \
     ((HFM__X86 && (defined(__SSE2__) || defined(_M_X64))) || HFM__WITH_NEON || HFM__WITH_WASM)
 #define HFM__WITH_SCALAR 0
@@ -10674,10 +10694,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -10709,7 +10730,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -10801,15 +10822,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -12052,10 +12073,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -12087,7 +12109,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -12179,15 +12201,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -13430,10 +13452,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -13465,7 +13488,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -13557,15 +13580,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -14809,10 +14832,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -14844,7 +14868,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -14936,15 +14960,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -16181,10 +16205,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -16216,7 +16241,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -16308,15 +16333,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -17554,10 +17579,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -17589,7 +17615,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -17681,15 +17707,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -18944,10 +18970,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -18979,7 +19006,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -19071,15 +19098,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -20300,10 +20327,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -20335,7 +20363,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -20427,15 +20455,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -21675,10 +21703,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -21710,7 +21739,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -21802,15 +21831,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -22307,6 +22336,8 @@ typedef struct hfm__product {
   int64_t few_rows;                   /* of x, and the weight [N, K]: dot products, `groups` parts of its rows */
 } hfm__product;
 
+HFM__PRIVATE int hfm__product_in_pairs(const hfm__product *p) { return HFM__WITH_AVX512_BF16 && p->in_pairs; }
+
 /* Rows of an operand: all dimensions but the last, flattened. */
 HFM__PRIVATE int64_t hfm__rows(const hfm__operand *x) { return x->rank > 1 ? hfm__elements(x->shape, x->rank - 1) : 1; }
 
@@ -22470,7 +22501,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   const hfm__cpu *cpu = a->cpu;
   const int64_t nr = cpu->kernels->nr;
   const hfm__operand *bias = &a->in[2], *residual = &a->in[3];
-  void (*gemm)(const hfm__gemm *) = p->in_pairs ? cpu->kernels->gemm_bf16 : cpu->kernels->gemm;
+  void (*gemm)(const hfm__gemm *) = hfm__product_in_pairs(p) ? cpu->kernels->gemm_bf16 : cpu->kernels->gemm;
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
@@ -22645,8 +22676,8 @@ HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
     hfm__run_few_rows(a, &p, rows, chunk);
   } else {
-    hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
-                     chunk, worker);
+    const hfm__gather_fn gather = hfm__product_in_pairs(&p) ? hfm__linear_gather_pairs : hfm__linear_gather;
+    hfm__run_product(a, &p, p.gathered ? gather : NULL, lda, chunk, worker);
   }
 }
 
@@ -23151,8 +23182,9 @@ HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, i
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
   kept[0] = kept[1] = 0;
   for (j = 0; j < tile; j++, at += keep->stride[1]) {
-    const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
-                                           : ((const int64_t *)keep->data)[at] == segment;
+    const int seen = !HFM__HAS_SEGMENTS || keep->dtype == HFM_U8
+                       ? ((const uint8_t *)keep->data)[at] != 0
+                       : ((const int64_t *)keep->data)[at] == segment;
     mask[j] = seen ? 0.0f : -FLT_MAX;
     if (seen && kept[1] == 0) kept[0] = j;
     if (seen) kept[1] = j + 1;
@@ -23161,14 +23193,14 @@ HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, i
 
 /* The segment of a query, 0 where there are none. */
 HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, int64_t row) {
-  if (!keep->data || keep->dtype == HFM_U8) return 0;
+  if (!HFM__HAS_SEGMENTS || !keep->data || keep->dtype == HFM_U8) return 0;
   return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
 }
 
 /* Where the bias of a query row begins, whichever of its dimensions are one for all; NULL without a bias. */
 HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t batch, int64_t head, int64_t row) {
   const float *at = (const float *)bias->data;
-  if (!at) return NULL;
+  if (!HFM__HAS_OWN_SCORES || !at) return NULL;
   if (bias->shape[0] > 1) at += batch * bias->stride[0];
   if (bias->shape[1] > 1) at += head * bias->stride[1];
   if (bias->shape[2] > 1) at += row * bias->stride[2];
@@ -23201,7 +23233,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
   t.softcap = a->attrs->softcap;
-  t.ldb = bias->shape[3 - axis] > 1 ? bias->stride[3 - axis] : 0; /* [B, H, S, T], the others [B, S, H, D] */
+  if (biases && bias->shape[3 - axis] > 1) t.ldb = bias->stride[3 - axis]; /* [B, H, S, T], the others [B, S, H, D] */
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
   t.ldq = q->stride[axis];
   t.dtype = p.dtype ? p.dtype : HFM_F32;
@@ -24068,7 +24100,9 @@ HFM__PRIVATE void hfm__text_member(hfm__text *t, const hfm__tree *tree, int32_t 
 HFM__PRIVATE int64_t hfm__parameter_elements(const hfm__parameter *p) { return hfm__elements(p->shape, p->rank); }
 
 /* In how many pieces of equal shape files may hold it; 0: as a whole only. */
-HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) { return p->parts ? p->shape[0] * p->parts : 0; }
+HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) {
+  return HFM__HAS_STACKS && p->parts ? p->shape[0] * p->parts : 0;
+}
 /* ==== end src/graph/tree.h ==== */
 /* ==== begin src/graph/graph.h ==== */
 /* ==== graph/graph (private): the computation, traced over symbolic dimensions ====================================
@@ -24639,6 +24673,7 @@ HFM__PRIVATE hfm__par hfm__parameter1(hfm__builder *b, const char *name, int64_t
   return hfm__parameter_of(b, b->scope, name, 1, &d0, init);
 }
 
+#ifdef HFM__WITH_EXPERTS
 /* A stack of `count` matrices, such as the weights of experts. Files may hold it in pieces, each matrix by itself or in
    `parts` equal parts of its rows: the family's compositions say under which names. */
 HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t count, int64_t rows, int64_t columns,
@@ -24647,6 +24682,7 @@ HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t coun
   if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
   return handle;
 }
+#endif
 
 /* Transformers' _keep_in_fp32_modules. */
 HFM__PRIVATE void hfm__keep_in_fp32(hfm__builder *b, hfm__par parameter) {
@@ -25582,9 +25618,11 @@ HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
 
 /* What becomes of q k^T before the softmax: see graph/op.h. Zero is none, but for the scale. */
 typedef struct hfm__scores {
-  double scale, softcap;
-  hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
-  int64_t window;
+  double scale;
+  HFM__FOR_OWN_SCORES(double softcap;)
+  HFM__FOR_OWN_SCORES(hfm__val bias;) /* [B or 1, H or 1, S or 1, T] */
+  hfm__val keep;                      /* [B, T] */
+  HFM__FOR_WINDOWS(int64_t window;)
   int32_t causal;
   int32_t recorded; /* HFM__OUT_...: the list for what is recorded; 0: the side's attentions */
 } hfm__scores;
@@ -25596,16 +25634,16 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
   hfm__val context;
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = (float)rule->scale;
-  attrs.softcap = (float)rule->softcap;
+  HFM__FOR_OWN_SCORES(attrs.softcap = (float)rule->softcap;)
   attrs.causal = rule->causal;
-  attrs.window = rule->window;
+  HFM__FOR_WINDOWS(attrs.window = rule->window;)
   attrs.implementation = hfm__attention_implementation(b);
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
   scores[3] = hfm__dim_of(b, k, 1);
-  hfm__state_read(b, k, 0, rule->window);
-  hfm__state_read(b, v, 1, rule->window);
+  hfm__state_read(b, k, 0, attrs.window);
+  hfm__state_read(b, v, 1, attrs.window);
   context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, rule->keep);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;
+  HFM__FOR_OWN_SCORES(if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;)
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
@@ -25621,13 +25659,12 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
 
 /* The same with nothing but a scale and what may be seen. */
 HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
-                                  int32_t causal, int64_t window) {
+                                  int32_t causal) {
   hfm__scores rule;
   memset(&rule, 0, sizeof rule);
   rule.scale = scale;
   rule.keep = keep;
   rule.causal = causal;
-  rule.window = window;
   return hfm__attend_by(b, q, k, v, &rule);
 }
 
@@ -26610,7 +26647,7 @@ HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *
     k = hfm__cached(b, index, "key", k);
     v = hfm__cached(b, index, "value", v);
   }
-  attention = hfm__attend(b, q, k, v, mask, scale, c->causal, 0);
+  attention = hfm__attend(b, q, k, v, mask, scale, c->causal);
   attention = hfm__call(b, self->attention_dropout2, hfm__call(b, self->attention_dense, attention));
   attention = hfm__call(b, self->attention_LayerNorm, hfm__add(b, attention, x));
   output = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));
@@ -27083,7 +27120,7 @@ HFM__PRIVATE hfm__val hfm__distilbert_block_forward(hfm__builder *b, const hfm__
   const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_lin, x), self->n_heads);
   const hfm__val k = hfm__split_heads(b, hfm__call(b, layer->k_lin, x), self->n_heads);
   const hfm__val v = hfm__split_heads(b, hfm__call(b, layer->v_lin, x), self->n_heads);
-  hfm__val attention = hfm__call(b, layer->out_lin, hfm__attend(b, q, k, v, mask, scale, 0, 0)), output;
+  hfm__val attention = hfm__call(b, layer->out_lin, hfm__attend(b, q, k, v, mask, scale, 0)), output;
   attention = hfm__call(b, layer->sa_layer_norm, hfm__add(b, attention, x));
   output = hfm__call(b, layer->lin2, hfm__call(b, layer->ffn_activation, hfm__call(b, layer->lin1, attention)));
   output = hfm__call(b, layer->ffn_dropout, output);
@@ -27454,7 +27491,7 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal)));
 }
 
 HFM__PRIVATE hfm__val hfm__gpt2_forward(hfm__builder *b, const hfm__causal *base) {
@@ -27611,7 +27648,7 @@ HFM__PRIVATE hfm__val hfm__opt_attention(hfm__builder *b, const hfm__opt *self, 
   const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, x), heads);
   const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, layer->k_proj, x), heads));
   const hfm__val v = hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, layer->v_proj, x), heads));
-  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0));
+  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal));
 }
 
 HFM__PRIVATE hfm__val hfm__opt_layer_forward(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
@@ -27748,7 +27785,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_ne
   const hfm__val q = hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 0), angles);
   const hfm__val k = hfm__cached(b, index, "key", hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 1), angles));
   const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, heads, 3, 2));
-  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0);
+  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal);
   return hfm__call(b, layer->post_attention_dropout, hfm__call(b, layer->dense, y));
 }
 
@@ -27931,7 +27968,14 @@ HFM__PRIVATE hfm__val hfm__gpt_neo_attention(hfm__builder *b, const hfm__gpt_neo
   const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, block->k_proj, x), self->num_heads));
   const hfm__val v =
       hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, block->v_proj, x), self->num_heads));
-  const hfm__val y = hfm__attend(b, q, k, v, mask, 1, 1, block->window);
+  hfm__scores scores;
+  hfm__val y;
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1;
+  scores.keep = mask;
+  scores.causal = 1;
+  scores.window = block->window;
+  y = hfm__attend_by(b, q, k, v, &scores);
   return hfm__call(b, block->resid_dropout, hfm__call(b, block->out_proj, y));
 }
 
@@ -28080,7 +28124,7 @@ HFM__PRIVATE hfm__val hfm__phi_layer_forward(hfm__builder *b, const hfm__phi *se
   hfm__val v = hfm__phi_heads(b, layer->v_proj, no_norm, y, key_heads), attention, mlp;
   k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
   v = hfm__cached(b, index, "value", v);
-  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal, 0);
+  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal);
   attention = hfm__call(b, layer->resid_dropout, hfm__call(b, layer->dense, attention));
   mlp = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
   return hfm__add(b, hfm__add(b, attention, hfm__call(b, layer->resid_dropout, mlp)), x);
@@ -30545,7 +30589,7 @@ HFM__PRIVATE hfm__val hfm__vit_layer_forward(hfm__builder *b, const hfm__vit *se
   const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, y), heads);
   const hfm__val k = hfm__split_heads(b, hfm__call(b, layer->k_proj, y), heads);
   const hfm__val v = hfm__split_heads(b, hfm__call(b, layer->v_proj, y), heads);
-  y = hfm__call(b, layer->o_proj, hfm__attend(b, q, k, v, hfm__no_value, scale, 0, 0));
+  y = hfm__call(b, layer->o_proj, hfm__attend(b, q, k, v, hfm__no_value, scale, 0));
   x = hfm__add(b, hfm__call(b, layer->dropout, y), x);
   y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, hfm__call(b, layer->layernorm_after, x)));
   return hfm__add(b, hfm__call(b, layer->dropout, hfm__call(b, layer->fc2, y)), x);
@@ -31045,7 +31089,7 @@ HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rule
   for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
     int64_t number;
     if (rule->suffix && !hfm__equal(rule->suffix, suffix)) continue;
-    if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
+    if (!hfm__rename_apply(found->name, rule, &number) || !HFM__HAS_STACKS || !rule->part) continue;
     found->part = rule->part;
     found->index = number;
   }
@@ -31307,7 +31351,7 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
     if (!found.entry) {
       if (!hfm__is_ignored(model, found.name))
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
-    } else if (found.part) {
+    } else if (HFM__HAS_STACKS && found.part) {
       result = hfm__match_piece(l, &found, tensor);
     } else if (l->tensors[found.entry->parameter] || l->mismatched[found.entry->parameter]) {
       continue; /* the same under another name: the first by name counts, as in Transformers */
@@ -31615,7 +31659,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *wei
 /* A table of pieces for what may lie in some. */
 HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
   weight->piece_count = hfm__parameter_pieces(p);
-  if (!weight->piece_count) return HFM_OK;
+  if (!HFM__HAS_STACKS || !weight->piece_count) return HFM_OK;
   weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
                                                    (uint64_t)weight->piece_count * sizeof *weight->pieces);
   return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);
@@ -31623,7 +31667,7 @@ HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, c
 
 /* The pieces of what lies in one block. */
 HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
-  for (int64_t i = 0; i < weight->piece_count && weight->data; i++)
+  for (int64_t i = 0; HFM__HAS_STACKS && i < weight->piece_count && weight->data; i++)
     weight->pieces[i] = (const uint8_t *)weight->data + weight->bytes / (uint64_t)weight->piece_count * (uint64_t)i;
 }
 
@@ -31672,7 +31716,7 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
     return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
-  if (l->pieces[parameter]) {
+  if (HFM__HAS_STACKS && l->pieces[parameter]) {
     result = hfm__pieces_settle(l, parameter, name, &pieces);
     if (result != HFM_OK) return result;
   }

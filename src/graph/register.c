@@ -157,6 +157,7 @@ HFM__PRIVATE hfm__par hfm__parameter1(hfm__builder *b, const char *name, int64_t
   return hfm__parameter_of(b, b->scope, name, 1, &d0, init);
 }
 
+#ifdef HFM__WITH_EXPERTS
 /* A stack of `count` matrices, such as the weights of experts. Files may hold it in pieces, each matrix by itself or in
    `parts` equal parts of its rows: the family's compositions say under which names. */
 HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t count, int64_t rows, int64_t columns,
@@ -165,6 +166,7 @@ HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t coun
   if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
   return handle;
 }
+#endif
 
 /* Transformers' _keep_in_fp32_modules. */
 HFM__PRIVATE void hfm__keep_in_fp32(hfm__builder *b, hfm__par parameter) {
