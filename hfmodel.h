@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "84f14a3e138dc502" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "7dfc2a0949108456" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1232,8 +1232,10 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
 #define HFM__WITH_SEQ2SEQ /* the decoder's ids from the encoder's, the row of the last EOS */
 #define HFM__FOR_SEQ2SEQ(row) row
+#define HFM__HAS_SEQ2SEQ 1
 #else
 #define HFM__FOR_SEQ2SEQ(row)
+#define HFM__HAS_SEQ2SEQ 0
 #endif
 #if defined(HFM__WITH_DECODERS) || defined(HFM__WITH_SEQ2SEQ)
 #define HFM__WITH_ROWS
@@ -25597,7 +25599,7 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   hfm__state *state;
   if (!HFM__HAS_STATES || !hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
   state = &b->graph->states[b->graph->values[v->base].source];
-  window = hfm__state_window(b->graph, window);
+  window = HFM__HAS_WINDOWS ? hfm__state_window(b->graph, window) : 0;
   state->values = values;
   state->window = window;
   if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
@@ -32139,17 +32141,20 @@ typedef struct hfm__cache {
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
 
+HFM__PRIVATE int hfm__is_once(const hfm__page_set *set) { return HFM__HAS_SEQ2SEQ && set->once; }
+
 /* The first position that a call after `past` positions can see, and its page. */
 HFM__PRIVATE int64_t hfm__first_position(const hfm__page_set *set, int64_t past) {
-  return set->window ? HFM__MAX(past - set->window + 1, 0) : 0;
+  return HFM__HAS_WINDOWS && set->window ? HFM__MAX(past - set->window + 1, 0) : 0;
 }
 HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
   return hfm__first_position(set, past) / HFM__PAGE;
 }
 
 HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
-  const int64_t all = hfm__pages(set->once ? extent->source : extent->total);
-  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length)) : all;
+  const int64_t all = hfm__pages(hfm__is_once(set) ? extent->source : extent->total);
+  if (!HFM__HAS_WINDOWS || !set->window) return all;
+  return HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length));
 }
 
 HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
@@ -32318,7 +32323,7 @@ HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *
 
 /* Positions of a set's rows. */
 HFM__PRIVATE int64_t hfm__set_length(const hfm__cache *cache, const hfm__page_set *set) {
-  return set->once ? cache->source : cache->length;
+  return hfm__is_once(set) ? cache->source : cache->length;
 }
 
 /* Lets go of positions from `length` on; with the last of them goes the encoded text. */
@@ -32343,12 +32348,12 @@ HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reac
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
     const int64_t past = hfm__set_length(cache, set), first = hfm__first_page(set, past);
-    const int64_t held = hfm__pages(set->once ? source : reach) - first;
+    const int64_t held = hfm__pages(hfm__is_once(set) ? source : reach) - first;
     hfm__pages_keep(set, rows, first, held);
-    for (int64_t r = 0; r < rows && past % HFM__PAGE && !set->once; r++)
+    for (int64_t r = 0; r < rows && past % HFM__PAGE && !hfm__is_once(set); r++)
       hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
     hfm__pages_add(set, rows, held);
-    if (set->once) cache->source_reach = source;
+    if (hfm__is_once(set)) cache->source_reach = source;
   }
 }
 
@@ -32383,7 +32388,7 @@ HFM__PRIVATE int64_t hfm__cache_shortest(const hfm__cache *cache) {
   int64_t shortest = 0;
   for (int32_t i = 0; i < cache->set_count; i++) {
     const int64_t begin = HFM__MAX(cache->sets[i].first * HFM__PAGE, cache->sets[i].begin);
-    if (begin > 0) shortest = HFM__MAX(shortest, begin + cache->sets[i].window - 1);
+    if (HFM__HAS_WINDOWS && begin > 0) shortest = HFM__MAX(shortest, begin + cache->sets[i].window - 1);
   }
   return shortest;
 }
@@ -32414,7 +32419,7 @@ HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__o
   o->data = cache->data[state];
   o->pages = set->table;
   o->first = set->first * HFM__PAGE;
-  o->shape[1] = (set->once ? cache->source_reach : cache->reach) - o->first;
+  o->shape[1] = (hfm__is_once(set) ? cache->source_reach : cache->reach) - o->first;
   o->stride[0] = set->columns;
   o->stride[1] = (int64_t)s->page_elements;
   o->stride[2] = (int64_t)s->head_elements;
@@ -34210,7 +34215,7 @@ typedef struct hfm__cache_span {
 HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t state, const hfm__extent *extent) {
   const hfm__page_set *set = &cache->sets[cache->states[state].set];
   hfm__cache_span span;
-  span.end = set->once ? extent->source : extent->total;
+  span.end = hfm__is_once(set) ? extent->source : extent->total;
   span.first = hfm__first_position(set, span.end);
   return span;
 }
@@ -34336,7 +34341,7 @@ HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t 
                                       "batch",        "length",          "encoded length",
                                       "number of heads", "head size", "first position"};
   int32_t encodes = 0;
-  for (int32_t i = 0; i < cache->set_count; i++) encodes |= cache->sets[i].once;
+  for (int32_t i = 0; i < cache->set_count; i++) encodes |= hfm__is_once(&cache->sets[i]);
   extent->rows = hfm__cache_number(bytes + 32, 1);
   extent->total = hfm__cache_number(bytes + 40, 1);
   extent->source = encodes ? hfm__cache_number(bytes + 48, 1) : 0;
@@ -35607,7 +35612,7 @@ typedef struct hfm__prompt {
   uint8_t *source_mask;   /* [count, source_length]; NULL: all of it counts */
 } hfm__prompt;
 
-HFM__PRIVATE int hfm__prompt_encodes(const hfm__prompt *p) { return p->side == &hfm__decoder_side; }
+HFM__PRIVATE int hfm__prompt_encodes(const hfm__prompt *p) { return HFM__HAS_SEQ2SEQ && p->side == &hfm__decoder_side; }
 
 /* ---- What the caller gives ---- */
 
@@ -35812,11 +35817,12 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
                                           hfm_error *error) {
   const hfm_model *model = session->model;
   const hfm_tensor *ids = &inputs->input_ids, *decoder_ids = &inputs->decoder_input_ids;
-  const int is_cached = inputs->use_cache && session->cache.source && decoder_ids->data;
+  const int encodes = HFM__HAS_SEQ2SEQ && model->head->task == HFM_SEQ2SEQ_LM;
+  const int is_cached = encodes && inputs->use_cache && session->cache.source && decoder_ids->data;
   hfm_token_ids start = hfm__no_ids();
   hfm_result result;
-  p->side = model->head->task == HFM_SEQ2SEQ_LM ? &hfm__decoder_side : &hfm__only_side;
-  if (model->head->task != HFM_SEQ2SEQ_LM && model->head->task != HFM_CAUSAL_LM)
+  p->side = encodes ? &hfm__decoder_side : &hfm__only_side;
+  if (!encodes && model->head->task != HFM_CAUSAL_LM)
     return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
                      "%s does not generate: load the model with task HFM_CAUSAL_LM, or HFM_SEQ2SEQ_LM where it has an "
                      "encoder",
@@ -35825,14 +35831,14 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
   if (result == HFM_OK) result = hfm__prompt_vocabulary(session, &p->vocab_size, error);
   if (result == HFM_OK && (ids->data || !is_cached))
     result = hfm__prompt_ids(inputs, HFM__IN_input_ids, hfm_config_get_int(model->config, "vocab_size", 0), error);
-  if (result == HFM_OK && decoder_ids->data)
+  if (result == HFM_OK && encodes && decoder_ids->data)
     result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, p->vocab_size, error);
   if (result != HFM_OK) return result;
-  p->count = ids->data ? ids->shape[0] : decoder_ids->shape[0];
-  if (decoder_ids->data && decoder_ids->shape[0] != p->count)
+  p->count = encodes && !ids->data ? decoder_ids->shape[0] : ids->shape[0];
+  if (encodes && decoder_ids->data && decoder_ids->shape[0] != p->count)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
                      "decoder_input_ids has %i prompts, but input_ids has %i", decoder_ids->shape[0], p->count);
-  if (hfm__prompt_encodes(p)) {
+  if (encodes) {
     result = hfm__generation_decoder_start(model->config, said, p->count, p->vocab_size, arena, &start, error);
     if (result == HFM_OK) result = hfm__prompt_source(session, inputs, p, arena, error);
   }

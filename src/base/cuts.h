@@ -108,8 +108,10 @@
 #if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
 #define HFM__WITH_SEQ2SEQ /* the decoder's ids from the encoder's, the row of the last EOS */
 #define HFM__FOR_SEQ2SEQ(row) row
+#define HFM__HAS_SEQ2SEQ 1
 #else
 #define HFM__FOR_SEQ2SEQ(row)
+#define HFM__HAS_SEQ2SEQ 0
 #endif
 #if defined(HFM__WITH_DECODERS) || defined(HFM__WITH_SEQ2SEQ)
 #define HFM__WITH_ROWS

@@ -102,7 +102,7 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   hfm__state *state;
   if (!HFM__HAS_STATES || !hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
   state = &b->graph->states[b->graph->values[v->base].source];
-  window = hfm__state_window(b->graph, window);
+  window = HFM__HAS_WINDOWS ? hfm__state_window(b->graph, window) : 0;
   state->values = values;
   state->window = window;
   if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
