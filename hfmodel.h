@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "7dfc2a0949108456" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "39cdc4b3fc32b749" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1630,11 +1630,10 @@ HFM__PRIVATE void hfm__text_vformat(hfm__text *t, const char *format, va_list ar
       continue;
     }
     format++;
-    if (*format == 's') {
-      hfm__text_str(t, va_arg(args, const char *));
-    } else if (*format == 'q') {
+    if (*format == 's' || *format == 'q') {
       const char *s = va_arg(args, const char *);
-      hfm__text_quoted(t, s, strlen(s));
+      if (*format == 's') hfm__text_str(t, s);
+      else hfm__text_quoted(t, s, strlen(s));
     } else if (*format == 'd') {
       hfm__text_i64(t, va_arg(args, int));
     } else if (*format == 'i') {
@@ -4844,11 +4843,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_wrong(hfm__json_reader *r, int32_t item
 }
 
 HFM__PRIVATE hfm_dtype hfm__safetensors_dtype(const hfm__json_span *name) {
-  static const char *const names[] = {"F32", "F16", "BF16", "F64", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8",
-                                      "BOOL", "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ",
-                                      "F6_E2M3", "F6_E3M2", "F4"}; /* in the order of hfm_dtype, from HFM_F32 = 1 */
-  for (size_t i = 0; i < HFM__COUNT(names); i++)
-    if (hfm__json_is(name, names[i])) return (hfm_dtype)i + 1;
+  for (size_t i = 0; i < HFM__COUNT(hfm__dtypes); i++)
+    if (hfm__json_is(name, hfm__dtypes[i].safetensors)) return hfm__dtypes[i].dtype;
   return HFM_DTYPE_AUTO;
 }
 
@@ -24185,11 +24181,12 @@ enum {
 
 typedef struct hfm__output_row {
   const char *name;
-  size_t offset, count_offset; /* in hfm_outputs */
+  uint16_t offset, count_offset; /* in hfm_outputs */
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
-#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name), 0},
-#define HFM__OUTPUT_LIST_ROW(name) {#name, offsetof(hfm_outputs, name), offsetof(hfm_outputs, name##_count)},
+#define HFM__OUTPUT_ROW(name) {#name, (uint16_t)offsetof(hfm_outputs, name), 0},
+#define HFM__OUTPUT_LIST_ROW(name) \
+  {#name, (uint16_t)offsetof(hfm_outputs, name), (uint16_t)offsetof(hfm_outputs, name##_count)},
     HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_LISTS(HFM__OUTPUT_LIST_ROW)
 #undef HFM__OUTPUT_ROW
 #undef HFM__OUTPUT_LIST_ROW
@@ -24456,16 +24453,24 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
+typedef struct hfm__activation_row {
+  const char *name, *torch_class, *repr;
+  int32_t kernel;
+} hfm__activation_row;
+static const hfm__activation_row hfm__activations[] = {
+#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {#name, torch, repr, HFM__ACT_##kernel},
+    HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
+#undef HFM__ACTIVATION_ROW
+};
+
 /* The activation `name`, which `key` asks for: HFM__ACTIVATION_... */
 HFM__PRIVATE int32_t hfm__activation_named(hfm__builder *b, const char *key, const char *name) {
-#define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
-#define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
-  static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
-  static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
-#undef HFM__ACTIVATION_NAME
-#undef HFM__ACTIVATION_NAMED
-  for (size_t i = 0; name && i < HFM__COUNT(names); i++)
-    if (hfm__equal(name, names[i])) return (int32_t)i;
+  char advice[300];
+  hfm__text t = hfm__text_to(advice, sizeof advice);
+  for (size_t i = 0; name && i < HFM__COUNT(hfm__activations); i++)
+    if (hfm__equal(name, hfm__activations[i].name)) return (int32_t)i;
+  hfm__text_str(&t, "use one of");
+  for (size_t i = 0; i < HFM__COUNT(hfm__activations); i++) hfm__text_format(&t, " %s", hfm__activations[i].name);
   if (hfm__ok(b) && !name)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, key, 0,
                           "%q is needed, the name of an activation, but is null or absent: %s", key, advice);
@@ -24883,17 +24888,10 @@ HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char
 
 /* `activation`: HFM__ACTIVATION_... */
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const struct {
-    const char *torch_class, *repr;
-    int32_t kernel;
-  } rows[] = {
-#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {torch, repr, HFM__ACT_##kernel},
-      HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
-#undef HFM__ACTIVATION_ROW
-  };
-  const hfm__mod module = hfm__module_add(b, name, rows[activation].torch_class, HFM__MODULE_ACTIVATION);
-  hfm__describe(b, module, rows[activation].repr);
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = rows[activation].kernel;
+  const hfm__activation_row *row = &hfm__activations[activation];
+  const hfm__mod module = hfm__module_add(b, name, row->torch_class, HFM__MODULE_ACTIVATION);
+  hfm__describe(b, module, row->repr);
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = row->kernel;
   return module;
 }
 
@@ -32018,6 +32016,11 @@ HFM__PRIVATE void hfm__text_styled(hfm__text *t, const char *escape, const char 
   hfm__text_format(t, "%s%s%s%s", color ? escape : "", text, more, color ? "\x1b[0m" : "");
 }
 
+HFM__PRIVATE void hfm__text_repeat(hfm__text *t, char c, size_t count) {
+  for (size_t i = 0; i < count; i++) hfm__text_char(t, c);
+}
+
+/* Fills what began at `from` up to the width of its column. */
 HFM__PRIVATE void hfm__text_pad(hfm__text *t, size_t from, size_t width) {
   while (t->length - from < width) hfm__text_char(t, ' ');
 }
@@ -32045,16 +32048,14 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
     widths[2] = HFM__MAX(widths[2], cell.length);
   }
   hfm__text_format(&t, "\x1b[1m%s LOAD REPORT\x1b[0m from: %s\nKey", model->architecture, source ? source : "");
-  for (size_t i = 3; i < widths[0]; i++) hfm__text_char(&t, ' ');
+  hfm__text_repeat(&t, ' ', widths[0] - 3);
   hfm__text_str(&t, " | Status");
-  for (size_t i = 6; i < widths[1]; i++) hfm__text_char(&t, ' ');
-  hfm__text_str(&t, only_unexpected ? " |  | \n" : " | ");
-  if (!only_unexpected) {
-    for (size_t i = 0; i < widths[2]; i++) hfm__text_char(&t, ' ');
-    hfm__text_char(&t, '\n');
-  }
+  hfm__text_repeat(&t, ' ', widths[1] - 6);
+  hfm__text_str(&t, only_unexpected ? " |  | " : " | ");
+  if (!only_unexpected) hfm__text_repeat(&t, ' ', widths[2]);
+  hfm__text_char(&t, '\n');
   for (size_t column = 0; column < 3; column++) {
-    for (size_t i = 0; i < widths[column]; i++) hfm__text_char(&t, '-');
+    hfm__text_repeat(&t, '-', widths[column]);
     if (column < 2) hfm__text_str(&t, "-+-");
   }
   hfm__text_str(&t, only_unexpected ? "-+-\n" : "\n");

@@ -365,17 +365,10 @@ HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char
 
 /* `activation`: HFM__ACTIVATION_... */
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const struct {
-    const char *torch_class, *repr;
-    int32_t kernel;
-  } rows[] = {
-#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {torch, repr, HFM__ACT_##kernel},
-      HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
-#undef HFM__ACTIVATION_ROW
-  };
-  const hfm__mod module = hfm__module_add(b, name, rows[activation].torch_class, HFM__MODULE_ACTIVATION);
-  hfm__describe(b, module, rows[activation].repr);
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = rows[activation].kernel;
+  const hfm__activation_row *row = &hfm__activations[activation];
+  const hfm__mod module = hfm__module_add(b, name, row->torch_class, HFM__MODULE_ACTIVATION);
+  hfm__describe(b, module, row->repr);
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = row->kernel;
   return module;
 }
 
