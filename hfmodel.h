@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "805e55fbfb32d62a" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "a669b9a37742f335" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -110,9 +110,11 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_STDIO        no file system: models come from memory or from options.io
   HFMODEL_NO_STDLIB       no malloc and no getenv: options.allocator is needed
   HFMODEL_NO_THREADS      no threads of our own; options.jobs still works
-  HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors
+  HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors: a .bin is refused by name
   HFMODEL_NO_GGUF         GGUF files can't be looked into
   HFMODEL_NO_SIMD         only the portable kernels
+  HFMODEL_NO_SCALAR       not the portable kernels, where the compiler is told of SSE2, NEON or SIMD128; then there is
+                          no HFM_ISA_SCALAR (smaller code)
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
@@ -1202,8 +1204,9 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #endif
 
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
-   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. With HFMODEL_NO_CACHE decoders keep
-   no states: hfm__cached is what it is given. */
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing; what HFM__HAS_... 0 rules out can't
+   be reached, and compilers drop it. With HFMODEL_NO_CACHE decoders keep no states: hfm__cached is what it is given.
+   */
 #if !defined(HFMODEL_NO_CACHE) && \
     (defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
      defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART))
@@ -1211,7 +1214,7 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #define HFM__HAS_STATES 1
 #else
 #define HFM__FOR_STATES(row)
-#define HFM__HAS_STATES 0 /* what handles states can't be reached, and compilers drop it */
+#define HFM__HAS_STATES 0
 #endif
 #define HFM__HAS_GENERATION HFM__HAS_STATES
 #ifdef HFMODEL_NO_GENERATION
@@ -1221,14 +1224,18 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #if defined(HFM__WITH_CAUSAL) || defined(HFM__WITH_LLAMA_KIN)
 #define HFM__WITH_DECODERS /* packed sequences, the last token's row */
 #define HFM__FOR_DECODERS(row) row
+#define HFM__HAS_SEGMENTS 1
 #else
 #define HFM__FOR_DECODERS(row)
+#define HFM__HAS_SEGMENTS 0
 #endif
 #if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
 #define HFM__WITH_SEQ2SEQ /* the decoder's ids from the encoder's, the row of the last EOS */
 #define HFM__FOR_SEQ2SEQ(row) row
+#define HFM__HAS_SEQ2SEQ 1
 #else
 #define HFM__FOR_SEQ2SEQ(row)
+#define HFM__HAS_SEQ2SEQ 0
 #endif
 #if defined(HFM__WITH_DECODERS) || defined(HFM__WITH_SEQ2SEQ)
 #define HFM__WITH_ROWS
@@ -1278,11 +1285,28 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #else
 #define HFM__FOR_RMS_NORM(row)
 #endif
+/* Of attention: a bias or a bound of scores; sliding windows. */
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_ALIBI) || defined(HFM__WITH_RELATIVE_BIAS)
+#define HFM__FOR_OWN_SCORES(row) row
+#define HFM__HAS_OWN_SCORES 1
+#else
+#define HFM__FOR_OWN_SCORES(row)
+#define HFM__HAS_OWN_SCORES 0
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_GPT_NEO)
+#define HFM__FOR_WINDOWS(row) row
+#define HFM__HAS_WINDOWS 1
+#else
+#define HFM__FOR_WINDOWS(row)
+#define HFM__HAS_WINDOWS 0
+#endif
 #if defined(HFM__WITH_MIXTRAL)
-#define HFM__WITH_EXPERTS
+#define HFM__WITH_EXPERTS /* whose weights are stacks of matrices, and may be in pieces */
 #define HFM__FOR_EXPERTS(row) row
+#define HFM__HAS_STACKS 1
 #else
 #define HFM__FOR_EXPERTS(row)
+#define HFM__HAS_STACKS 0
 #endif
 #if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT) || \
     defined(HFM__WITH_BART)
@@ -1606,11 +1630,10 @@ HFM__PRIVATE void hfm__text_vformat(hfm__text *t, const char *format, va_list ar
       continue;
     }
     format++;
-    if (*format == 's') {
-      hfm__text_str(t, va_arg(args, const char *));
-    } else if (*format == 'q') {
+    if (*format == 's' || *format == 'q') {
       const char *s = va_arg(args, const char *);
-      hfm__text_quoted(t, s, strlen(s));
+      if (*format == 's') hfm__text_str(t, s);
+      else hfm__text_quoted(t, s, strlen(s));
     } else if (*format == 'd') {
       hfm__text_i64(t, va_arg(args, int));
     } else if (*format == 'i') {
@@ -4820,11 +4843,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_wrong(hfm__json_reader *r, int32_t item
 }
 
 HFM__PRIVATE hfm_dtype hfm__safetensors_dtype(const hfm__json_span *name) {
-  static const char *const names[] = {"F32", "F16", "BF16", "F64", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8",
-                                      "BOOL", "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ",
-                                      "F6_E2M3", "F6_E3M2", "F4"}; /* in the order of hfm_dtype, from HFM_F32 = 1 */
-  for (size_t i = 0; i < HFM__COUNT(names); i++)
-    if (hfm__json_is(name, names[i])) return (hfm_dtype)i + 1;
+  for (size_t i = 0; i < HFM__COUNT(hfm__dtypes); i++)
+    if (hfm__json_is(name, hfm__dtypes[i].safetensors)) return hfm__dtypes[i].dtype;
   return HFM_DTYPE_AUTO;
 }
 
@@ -7705,7 +7725,8 @@ HFM__PRIVATE hfm_result hfm__weights_read(const hfm__file *file, uint32_t index,
   return hfm__torch_read(file, index, list, error);
 #else
   return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, file->name, NULL, 0,
-                   "a PyTorch file, which this build does not read (HFMODEL_NO_PICKLE)");
+                   "a PyTorch file, which this build does not read (HFMODEL_NO_PICKLE): save the model as safetensors, "
+                   "or build without that macro");
 #endif
 }
 
@@ -7804,6 +7825,12 @@ HFM__PRIVATE hfm_result hfm__checkpoint_open_index(const hfm__context *ctx, cons
 
 /* ---- Resolution ---- */
 
+#ifdef HFMODEL_NO_PICKLE
+enum { HFM__READS_TORCH = 0 }; /* a file that is there is refused by name, one that isn't is not asked for */
+#else
+enum { HFM__READS_TORCH = 1 };
+#endif
+
 typedef struct hfm__weights_name {
   const char *before, *after; /* the variant goes between, after a dot */
   const char *extension;      /* of the weights */
@@ -7849,6 +7876,10 @@ HFM__PRIVATE hfm_result hfm__checkpoint_resolve(const hfm__context *ctx, const c
   const char *variant = options && options->variant ? options->variant : "", *dot = *variant ? "." : "";
   char tried[512];
   hfm__text list = hfm__text_to(tried, sizeof tried);
+  if (HFM__READS_TORCH == 0 && use_safetensors < 0)
+    return hfm__fail(error, HFM_E_TORCH_UNSUPPORTED, dir, "use_safetensors", 0,
+                     "options.use_safetensors is -1, for *.bin only, which this build does not read "
+                     "(HFMODEL_NO_PICKLE): save the model as safetensors, or build without that macro");
   for (size_t i = 0; i < HFM__COUNT(kinds); i++) {
     const int32_t safe = kinds[i].extension[1] == 's';
     char name[256];
@@ -7862,7 +7893,7 @@ HFM__PRIVATE hfm_result hfm__checkpoint_resolve(const hfm__context *ctx, const c
                        variant);
     result = hfm__checkpoint_try(ctx, dir, name, kinds[i].is_index, kinds[i].extension, options, ckpt, &found, error);
     if (found || result != HFM_OK) return result;
-    hfm__text_format(&list, "%s%s", list.length ? ", " : "", name);
+    if (safe || HFM__READS_TORCH == 1) hfm__text_format(&list, "%s%s", list.length ? ", " : "", name);
   }
   return hfm__fail(error, HFM_E_WEIGHTS_NOT_FOUND, dir, NULL, 0, "no weights in this directory: looked for %s", tried);
 }
@@ -7917,7 +7948,7 @@ typedef struct hfm__rope_name {
 typedef struct hfm__config_class {
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
   const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts, or "\"=num_attention_heads\"":
-                                            what that key says; ends with NULLs */
+                                            what that key says, or HFM__HEAD_DIM: what two keys give; ends with NULLs */
   const hfm__rope_name *rope_names;      /* ends with NULLs; NULL: no rope */
 } hfm__config_class;
 
@@ -7926,7 +7957,11 @@ static const hfm__config_pair hfm__config_defaults[] = {
     {"chunk_size_feed_forward", "0"}, {"is_encoder_decoder", "false"}, {"output_attentions", "false"},
     {"output_hidden_states", "false"}, {"return_dict", "true"}, {NULL, NULL}};
 
+/* A default that is a quotient. */
+#define HFM__HEAD_DIM "\"=hidden_size/num_attention_heads\""
+
 HFM__PRIVATE const hfm__config_class *hfm__config_class_find(const char *model_type); /* families/registry.c */
+HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *error);  /* config/values.c */
 
 struct hfm_config {
   hfm__context ctx;
@@ -7975,7 +8010,7 @@ HFM__PRIVATE hfm_result hfm__config_bind(hfm_config *config, hfm_error *error) {
     result = hfm__config_default(&config->defaults, pair, error);
   for (pair = config->class_known->defaults; result == HFM_OK && pair->key; pair++)
     result = hfm__config_default(&config->defaults, pair, error);
-  return result;
+  return result == HFM_OK ? hfm__config_calculate(config, error) : result;
 }
 
 /* Everything but the document, which is the caller's next step. NULL: out of memory. */
@@ -8291,6 +8326,29 @@ HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key,
   else hfm__text_rope_key(&t, rope.layer, hfm__equal(rope.path, "type") ? "rope_type" : rope.path);
   return t.length < HFM__ROPE_PATH;
 }
+
+/* Before `key` is made: types of layers without parameters get what Transformers takes for them. It means the same;
+   without it "rope_scaling" beside parameters of one type would be an error there, or a "type" in it be heard. */
+HFM__PRIVATE hfm_result hfm__rope_make_types(hfm_config *config, const char *key, hfm_error *error) {
+  static const char name[] = "rope_parameters", otherwise[] = "{\"rope_type\": \"default\"}";
+  const hfm__rope_name *at = config->class_known ? config->class_known->rope_names : NULL;
+  hfm__json *doc = &config->document;
+  uint32_t object = hfm__json_member_of(doc, doc->root, name), node = 1;
+  hfm_result result = HFM_OK;
+  if (!at || !at->layer_type) return HFM_OK;
+  if (!hfm__starts_with(key, HFM__ROPE_PARAMETERS) &&
+      (hfm__json_kind(doc, object) <= HFM__JSON_NULL || !hfm__starts_with(key, "rope_scaling")))
+    return HFM_OK;
+  if (!object) object = node = hfm__json_insert(doc, doc->root, name, strlen(name));
+  if (object && hfm__json_kind(doc, object) == HFM__JSON_NULL)
+    result = hfm__json_set_text(doc, object, "{}", 2, 0, error);
+  for (; node && result == HFM_OK && hfm__json_kind(doc, object) == HFM__JSON_OBJECT && at->name; at++) {
+    node = hfm__json_insert(doc, object, at->layer_type, strlen(at->layer_type));
+    if (node && hfm__json_kind(doc, node) == HFM__JSON_NULL)
+      result = hfm__json_set_text(doc, node, otherwise, strlen(otherwise), 0, error);
+  }
+  return node ? result : hfm__fail_memory(error, "a configuration", 0);
+}
 #else
 /* No model type of this build has any: every key stands for itself. */
 HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key, char *path) {
@@ -8300,6 +8358,11 @@ HFM__PRIVATE int hfm__rope_written_as(const hfm_config *config, const char *key,
 
 HFM__PRIVATE int hfm__rope_default_as(const hfm_config *config, const char *key, char *path) {
   return hfm__rope_written_as(config, key, path);
+}
+
+HFM__PRIVATE hfm_result hfm__rope_make_types(hfm_config *config, const char *key, hfm_error *error) {
+  (void)config, (void)key, (void)error;
+  return HFM_OK;
 }
 #endif
 /* ==== end src/config/rope_keys.c ==== */
@@ -8546,6 +8609,36 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- Setters ---- */
 
+/* A quotient among the defaults, "=a/b", is a default of its own, "a/b": of what the keys say now, null where it is no
+   whole number. Transformers divides once, when a configuration is made; here the quotient follows its keys, until
+   what it is the default of is set. */
+HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *error) {
+  const hfm__config_pair *pair = config->class_known ? config->class_known->defaults : NULL;
+  for (; pair && pair->key; pair++) {
+    const char *slash = pair->value[1] == '=' ? strchr(pair->value, '/') : NULL;
+    char name[80], number[24] = "";
+    hfm__text t = hfm__text_to(name, sizeof name), quotient = hfm__text_to(number, sizeof number);
+    int64_t whole, part;
+    uint32_t node;
+    if (!slash) continue;
+    hfm__text_bytes(&t, pair->value + 2, strlen(pair->value) - 3); /* without quotes and "=" */
+    node = hfm__json_insert(&config->defaults, config->defaults.root, name, t.length);
+    name[slash - pair->value - 2] = 0;
+    whole = hfm_config_get_int(config, name, 0);
+    part = hfm_config_get_int(config, name + strlen(name) + 1, 0);
+    if (whole > 0 && part > 0 && whole % part == 0) hfm__text_i64(&quotient, whole / part);
+    if (!node || !hfm__json_set_scalar(&config->defaults, node, quotient.length ? HFM__JSON_NUMBER : HFM__JSON_NULL,
+                                       number, quotient.length))
+      return hfm__fail_memory(error, "a configuration", 0);
+  }
+  return HFM_OK;
+}
+
+/* What follows from a change of `key`. */
+HFM__PRIVATE hfm_result hfm__config_changed(hfm_config *config, const char *key, hfm_error *error) {
+  return hfm__equal(key, "model_type") ? hfm__config_bind(config, error) : hfm__config_calculate(config, error);
+}
+
 HFM__PRIVATE uint32_t hfm__config_no_place(const hfm_config *config, const char *key, const char *problem,
                                            hfm_result *result, hfm_error *error) {
   *result = hfm__fail(error, HFM_E_ARGUMENT_VALUE, config->file, key, 0, "%q: %s", key, problem);
@@ -8576,6 +8669,8 @@ HFM__PRIVATE uint32_t hfm__config_place(hfm_config *config, const char *key, uin
     return hfm__config_no_place(config, key, "generation_config.json is only read: say it in hfm_generation_config",
                                 result, error);
   if (hfm__rope_written_as(config, key, path)) key = path;
+  if (make) *result = hfm__rope_make_types(config, key, error);
+  if (*result != HFM_OK) return 0;
   for (;;) {
     const size_t size = hfm__config_part(key);
     uint32_t found;
@@ -8679,8 +8774,7 @@ HFM__PRIVATE hfm_result hfm__config_set(hfm_config *config, const char *key, int
     result = hfm__json_set_text(&config->document, node, text, size, HFM__JSON_NONFINITE, error);
   else if (!hfm__json_set_scalar(&config->document, node, kind, text, size))
     result = hfm__fail_memory(error, "a configuration", 0);
-  if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
-  return result;
+  return result == HFM_OK ? hfm__config_changed(config, key, error) : result;
 }
 
 HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, int64_t value, hfm_error *error) {
@@ -8733,8 +8827,7 @@ HFMODEL_API hfm_result hfm_config_remove(hfm_config *config, const char *key, hf
     return hfm__fail_null(error, config ? "key" : "config");
   if (hfm__config_place(config, key, &object, &name, &name_size, 0, &result, error))
     hfm__json_remove(&config->document, object, name, name_size);
-  if (result == HFM_OK && hfm__equal(key, "model_type")) result = hfm__config_bind(config, error);
-  return result;
+  return result == HFM_OK ? hfm__config_changed(config, key, error) : result;
 }
 
 HFMODEL_API size_t hfm_config_to_json(const hfm_config *config, char *buffer, size_t size) {
@@ -9280,6 +9373,14 @@ static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memor
 #define HFM__WITH_WASM 0
 #endif
 
+/* The portable kernels can be left out where the compiler is told that every machine has those of another tier. */
+#if defined(HFMODEL_NO_SCALAR) && \
+    ((HFM__X86 && (defined(__SSE2__) || defined(_M_X64))) || HFM__WITH_NEON || HFM__WITH_WASM)
+#define HFM__WITH_SCALAR 0
+#else
+#define HFM__WITH_SCALAR 1
+#endif
+
 #include <float.h>
 
 /* options.strict needs arithmetic that is what was written: not the x87's, not -ffast-math's. */
@@ -9548,9 +9649,6 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 /* ==== begin src/cpu/tiers.h ==== */
 /* ==== cpu/tiers (private): the kernels, once per instruction-set tier ===========================================*/
 
-
-#define HFM__SUFFIX scalar
-#define HFM__TARGET
 /* ==== begin src/cpu/vec_scalar.h ==== */
 /* ==== cpu/vec_scalar (private): the vector vocabulary, one float wide ============================================
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
@@ -9569,6 +9667,7 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
      prefetch(p, level) into the cache of that level, 1 or 2
      transpose(r): the W vectors r[0..W-1] as a square matrix, in place */
 
+#if HFM__WITH_SCALAR
 #define HFM__W 1
 #define HFM__NV 4
 #define HFM__MR 4
@@ -9604,6 +9703,7 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 #define HFM__TARGET_BF16
 #define hfm__v_dot_bf16(x, w, c) hfm__v1_dot_bf16(x, w, c)
 #define hfm__v_store_bf16(p, x) hfm__store_bf16(p, x)
+#endif
 #endif
 
 /* ---- 16-bit floats, one at a time: shared by all tiers for what is left over ---- */
@@ -9669,6 +9769,9 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
   return x * a * b;
 }
 /* ==== end src/cpu/vec_scalar.h ==== */
+#if HFM__WITH_SCALAR
+#define HFM__SUFFIX scalar
+#define HFM__TARGET
 /* ==== begin src/cpu/kernels.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernels (private): every kernel, for one tier =========================================================
@@ -10698,10 +10801,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -10733,7 +10837,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -10825,15 +10929,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -10988,6 +11092,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__TARGET_BF16
 #undef hfm__v_prefetch
 /* ==== end src/cpu/kernels.h ==== */
+#endif
 
 #if HFM__WITH_STRICT
 #define HFM__SUFFIX strict
@@ -12111,10 +12216,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -12146,7 +12252,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -12238,15 +12344,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -13525,10 +13631,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -13560,7 +13667,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -13652,15 +13759,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -14940,10 +15047,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -14975,7 +15083,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -15067,15 +15175,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -16348,10 +16456,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -16383,7 +16492,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -16475,15 +16584,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -17758,10 +17867,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -17793,7 +17903,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -17885,15 +17995,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -19184,10 +19294,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -19219,7 +19330,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -19311,15 +19422,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -20576,10 +20687,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -20611,7 +20723,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -20703,15 +20815,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -21987,10 +22099,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -22022,7 +22135,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -22114,15 +22227,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
@@ -22333,7 +22446,9 @@ typedef struct hfm__cpu {
 
 HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
   switch (isa) {
+#if HFM__WITH_SCALAR
     case HFM_ISA_SCALAR: return &hfm__kernels_scalar;
+#endif
 #if HFM__X86
     case HFM_ISA_SSE2: return &hfm__kernels_sse2;
 #endif
@@ -22618,6 +22733,8 @@ typedef struct hfm__product {
   int64_t few_rows;                   /* of x, and the weight [N, K]: dot products, `groups` parts of its rows */
 } hfm__product;
 
+HFM__PRIVATE int hfm__product_in_pairs(const hfm__product *p) { return HFM__WITH_AVX512_BF16 && p->in_pairs; }
+
 /* Rows of an operand: all dimensions but the last, flattened. */
 HFM__PRIVATE int64_t hfm__rows(const hfm__operand *x) { return x->rank > 1 ? hfm__elements(x->shape, x->rank - 1) : 1; }
 
@@ -22781,7 +22898,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   const hfm__cpu *cpu = a->cpu;
   const int64_t nr = cpu->kernels->nr;
   const hfm__operand *bias = &a->in[2], *residual = &a->in[3];
-  void (*gemm)(const hfm__gemm *) = p->in_pairs ? cpu->kernels->gemm_bf16 : cpu->kernels->gemm;
+  void (*gemm)(const hfm__gemm *) = hfm__product_in_pairs(p) ? cpu->kernels->gemm_bf16 : cpu->kernels->gemm;
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
@@ -22956,8 +23073,8 @@ HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
     hfm__run_few_rows(a, &p, rows, chunk);
   } else {
-    hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
-                     chunk, worker);
+    const hfm__gather_fn gather = hfm__product_in_pairs(&p) ? hfm__linear_gather_pairs : hfm__linear_gather;
+    hfm__run_product(a, &p, p.gathered ? gather : NULL, lda, chunk, worker);
   }
 }
 
@@ -23462,8 +23579,9 @@ HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, i
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
   kept[0] = kept[1] = 0;
   for (j = 0; j < tile; j++, at += keep->stride[1]) {
-    const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
-                                           : ((const int64_t *)keep->data)[at] == segment;
+    const int seen = !HFM__HAS_SEGMENTS || keep->dtype == HFM_U8
+                       ? ((const uint8_t *)keep->data)[at] != 0
+                       : ((const int64_t *)keep->data)[at] == segment;
     mask[j] = seen ? 0.0f : -FLT_MAX;
     if (seen && kept[1] == 0) kept[0] = j;
     if (seen) kept[1] = j + 1;
@@ -23472,14 +23590,14 @@ HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, i
 
 /* The segment of a query, 0 where there are none. */
 HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, int64_t row) {
-  if (!keep->data || keep->dtype == HFM_U8) return 0;
+  if (!HFM__HAS_SEGMENTS || !keep->data || keep->dtype == HFM_U8) return 0;
   return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
 }
 
 /* Where the bias of a query row begins, whichever of its dimensions are one for all; NULL without a bias. */
 HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t batch, int64_t head, int64_t row) {
   const float *at = (const float *)bias->data;
-  if (!at) return NULL;
+  if (!HFM__HAS_OWN_SCORES || !at) return NULL;
   if (bias->shape[0] > 1) at += batch * bias->stride[0];
   if (bias->shape[1] > 1) at += head * bias->stride[1];
   if (bias->shape[2] > 1) at += row * bias->stride[2];
@@ -23512,7 +23630,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
   t.softcap = a->attrs->softcap;
-  t.ldb = bias->shape[3 - axis] > 1 ? bias->stride[3 - axis] : 0; /* [B, H, S, T], the others [B, S, H, D] */
+  if (biases && bias->shape[3 - axis] > 1) t.ldb = bias->stride[3 - axis]; /* [B, H, S, T], the others [B, S, H, D] */
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
   t.ldq = q->stride[axis];
   t.dtype = p.dtype ? p.dtype : HFM_F32;
@@ -24379,7 +24497,9 @@ HFM__PRIVATE void hfm__text_member(hfm__text *t, const hfm__tree *tree, int32_t 
 HFM__PRIVATE int64_t hfm__parameter_elements(const hfm__parameter *p) { return hfm__elements(p->shape, p->rank); }
 
 /* In how many pieces of equal shape files may hold it; 0: as a whole only. */
-HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) { return p->parts ? p->shape[0] * p->parts : 0; }
+HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) {
+  return HFM__HAS_STACKS && p->parts ? p->shape[0] * p->parts : 0;
+}
 /* ==== end src/graph/tree.h ==== */
 /* ==== begin src/graph/graph.h ==== */
 /* ==== graph/graph (private): the computation, traced over symbolic dimensions ====================================
@@ -24460,11 +24580,12 @@ enum {
 
 typedef struct hfm__output_row {
   const char *name;
-  size_t offset, count_offset; /* in hfm_outputs */
+  uint16_t offset, count_offset; /* in hfm_outputs */
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
-#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name), 0},
-#define HFM__OUTPUT_LIST_ROW(name) {#name, offsetof(hfm_outputs, name), offsetof(hfm_outputs, name##_count)},
+#define HFM__OUTPUT_ROW(name) {#name, (uint16_t)offsetof(hfm_outputs, name), 0},
+#define HFM__OUTPUT_LIST_ROW(name) \
+  {#name, (uint16_t)offsetof(hfm_outputs, name), (uint16_t)offsetof(hfm_outputs, name##_count)},
     HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_LISTS(HFM__OUTPUT_LIST_ROW)
 #undef HFM__OUTPUT_ROW
 #undef HFM__OUTPUT_LIST_ROW
@@ -24731,16 +24852,24 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
+typedef struct hfm__activation_row {
+  const char *name, *torch_class, *repr;
+  int32_t kernel;
+} hfm__activation_row;
+static const hfm__activation_row hfm__activations[] = {
+#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {#name, torch, repr, HFM__ACT_##kernel},
+    HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
+#undef HFM__ACTIVATION_ROW
+};
+
 /* The activation `name`, which `key` asks for: HFM__ACTIVATION_... */
 HFM__PRIVATE int32_t hfm__activation_named(hfm__builder *b, const char *key, const char *name) {
-#define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
-#define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
-  static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
-  static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
-#undef HFM__ACTIVATION_NAME
-#undef HFM__ACTIVATION_NAMED
-  for (size_t i = 0; name && i < HFM__COUNT(names); i++)
-    if (hfm__equal(name, names[i])) return (int32_t)i;
+  char advice[300];
+  hfm__text t = hfm__text_to(advice, sizeof advice);
+  for (size_t i = 0; name && i < HFM__COUNT(hfm__activations); i++)
+    if (hfm__equal(name, hfm__activations[i].name)) return (int32_t)i;
+  hfm__text_str(&t, "use one of");
+  for (size_t i = 0; i < HFM__COUNT(hfm__activations); i++) hfm__text_format(&t, " %s", hfm__activations[i].name);
   if (hfm__ok(b) && !name)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, key, 0,
                           "%q is needed, the name of an activation, but is null or absent: %s", key, advice);
@@ -24950,6 +25079,7 @@ HFM__PRIVATE hfm__par hfm__parameter1(hfm__builder *b, const char *name, int64_t
   return hfm__parameter_of(b, b->scope, name, 1, &d0, init);
 }
 
+#ifdef HFM__WITH_EXPERTS
 /* A stack of `count` matrices, such as the weights of experts. Files may hold it in pieces, each matrix by itself or in
    `parts` equal parts of its rows: the family's compositions say under which names. */
 HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t count, int64_t rows, int64_t columns,
@@ -24958,6 +25088,7 @@ HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t coun
   if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
   return handle;
 }
+#endif
 
 /* Transformers' _keep_in_fp32_modules. */
 HFM__PRIVATE void hfm__keep_in_fp32(hfm__builder *b, hfm__par parameter) {
@@ -25156,17 +25287,10 @@ HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char
 
 /* `activation`: HFM__ACTIVATION_... */
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const struct {
-    const char *torch_class, *repr;
-    int32_t kernel;
-  } rows[] = {
-#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {torch, repr, HFM__ACT_##kernel},
-      HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
-#undef HFM__ACTIVATION_ROW
-  };
-  const hfm__mod module = hfm__module_add(b, name, rows[activation].torch_class, HFM__MODULE_ACTIVATION);
-  hfm__describe(b, module, rows[activation].repr);
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = rows[activation].kernel;
+  const hfm__activation_row *row = &hfm__activations[activation];
+  const hfm__mod module = hfm__module_add(b, name, row->torch_class, HFM__MODULE_ACTIVATION);
+  hfm__describe(b, module, row->repr);
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = row->kernel;
   return module;
 }
 
@@ -25872,7 +25996,7 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   hfm__state *state;
   if (!HFM__HAS_STATES || !hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
   state = &b->graph->states[b->graph->values[v->base].source];
-  window = hfm__state_window(b->graph, window);
+  window = HFM__HAS_WINDOWS ? hfm__state_window(b->graph, window) : 0;
   state->values = values;
   state->window = window;
   if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
@@ -25893,9 +26017,11 @@ HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
 
 /* What becomes of q k^T before the softmax: see graph/op.h. Zero is none, but for the scale. */
 typedef struct hfm__scores {
-  double scale, softcap;
-  hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
-  int64_t window;
+  double scale;
+  HFM__FOR_OWN_SCORES(double softcap;)
+  HFM__FOR_OWN_SCORES(hfm__val bias;) /* [B or 1, H or 1, S or 1, T] */
+  hfm__val keep;                      /* [B, T] */
+  HFM__FOR_WINDOWS(int64_t window;)
   int32_t causal;
   int32_t recorded; /* HFM__OUT_...: the list for what is recorded; 0: the side's attentions */
 } hfm__scores;
@@ -25907,16 +26033,16 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
   hfm__val context;
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = (float)rule->scale;
-  attrs.softcap = (float)rule->softcap;
+  HFM__FOR_OWN_SCORES(attrs.softcap = (float)rule->softcap;)
   attrs.causal = rule->causal;
-  attrs.window = rule->window;
+  HFM__FOR_WINDOWS(attrs.window = rule->window;)
   attrs.implementation = hfm__attention_implementation(b);
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
   scores[3] = hfm__dim_of(b, k, 1);
-  hfm__state_read(b, k, 0, rule->window);
-  hfm__state_read(b, v, 1, rule->window);
+  hfm__state_read(b, k, 0, attrs.window);
+  hfm__state_read(b, v, 1, attrs.window);
   context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, rule->keep);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;
+  HFM__FOR_OWN_SCORES(if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;)
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
@@ -25932,13 +26058,12 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
 
 /* The same with nothing but a scale and what may be seen. */
 HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
-                                  int32_t causal, int64_t window) {
+                                  int32_t causal) {
   hfm__scores rule;
   memset(&rule, 0, sizeof rule);
   rule.scale = scale;
   rule.keep = keep;
   rule.causal = causal;
-  rule.window = window;
   return hfm__attend_by(b, q, k, v, &rule);
 }
 
@@ -26786,9 +26911,10 @@ HFM__PRIVATE const char *hfm__decoder_classifier_dropout(hfm__builder *b) {
 }
 /* ==== end src/families/family.h ==== */
 #if defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA)
-/* ==== begin src/families/bert.c ==== */
-/* ==== families/bert (private): BERT ==============================================================================
-   After models/bert/modeling_bert.py. The encoder is shared with RoBERTa, whose classes carry another prefix. */
+/* ==== begin src/families/encoder.c ==== */
+/* ==== families/encoder (private): what BERT and RoBERTa share ====================================================
+   After models/bert/modeling_bert.py, which modeling_roberta.py copies under another prefix: the encoder, and the
+   heads that both have. A family's file has what sets it apart: its embeddings and positions, its other heads. */
 
 typedef struct hfm__bert_config {
   int64_t vocab_size, hidden_size, num_hidden_layers, num_attention_heads, intermediate_size;
@@ -26812,13 +26938,21 @@ typedef struct hfm__bert_layer {
   hfm__mod output_dense, output_LayerNorm, output_dropout;
 } hfm__bert_layer;
 
+/* What sets a family apart below its heads. */
+typedef struct hfm__bert_traits {
+  void (*embeddings)(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c); /* registers them */
+  hfm__val (*positions)(hfm__builder *b, const hfm__bert_config *c);
+  int32_t head_first; /* heads are registered before the base model */
+} hfm__bert_traits;
+
 typedef struct hfm__bert {
+  const hfm__bert_traits *traits;
   hfm__bert_config config;
   hfm__bert_embeddings embeddings;
   hfm__bert_layer *layer;
   hfm__mod pooler_dense, pooler_activation; /* none without a pooler */
   /* Heads use some of these. */
-  hfm__mod dropout, classifier, qa_outputs;
+  hfm__mod dropout, classifier;
   hfm__mod transform_dense, transform_act_fn, transform_LayerNorm, decoder;
 } hfm__bert;
 
@@ -26848,20 +26982,6 @@ HFM__PRIVATE void hfm__bert_configure(hfm__builder *b, hfm__bert_config *c) {
 }
 
 /* ---- Embeddings ---- */
-
-HFM__PRIVATE void hfm__bert_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
-  hfm__begin(b, "embeddings", "*Embeddings");
-  self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
-  self->position_embeddings =
-      hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, HFM__NO_PADDING);
-  self->token_type_embeddings =
-      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
-  self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
-  self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
-  hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
-  hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
-  hfm__end(b);
-}
 
 /* token_type_ids as given; without them every token is of type 0. */
 HFM__PRIVATE hfm__val hfm__bert_token_types(hfm__builder *b, const hfm__bert_embeddings *self,
@@ -26921,7 +27041,7 @@ HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *
     k = hfm__cached(b, index, "key", k);
     v = hfm__cached(b, index, "value", v);
   }
-  attention = hfm__attend(b, q, k, v, mask, scale, c->causal, 0);
+  attention = hfm__attend(b, q, k, v, mask, scale, c->causal);
   attention = hfm__call(b, self->attention_dropout2, hfm__call(b, self->attention_dense, attention));
   attention = hfm__call(b, self->attention_LayerNorm, hfm__add(b, attention, x));
   output = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));
@@ -26964,12 +27084,12 @@ HFM__PRIVATE hfm__val hfm__bert_pool(hfm__builder *b, const hfm__bert *self, hfm
   return hfm__call(b, self->pooler_activation, hfm__call(b, self->pooler_dense, hfm__select_row(b, x, 0)));
 }
 
-/* ---- The model, and heads that RoBERTa shares ---- */
+/* ---- The model, and heads that all have alike ---- */
 
 enum { HFM__WITHOUT_POOLER = 0, HFM__WITH_POOLER = 1 };
 
 HFM__PRIVATE void hfm__bert_model_init(hfm__builder *b, hfm__bert *self, int pooler) {
-  hfm__bert_embeddings_init(b, &self->embeddings, &self->config);
+  self->traits->embeddings(b, &self->embeddings, &self->config);
   hfm__bert_encoder_init(b, self);
   if (pooler) hfm__bert_pooler_init(b, self);
 }
@@ -26977,23 +27097,28 @@ HFM__PRIVATE void hfm__bert_model_init(hfm__builder *b, hfm__bert *self, int poo
 HFM__PRIVATE hfm__val hfm__bert_model_forward(hfm__builder *b, const hfm__bert *self) {
   const hfm__bert_config *c = &self->config;
   const hfm__val words = hfm__word_embeddings(b, self->embeddings.word_embeddings, c->vocab_size, c->hidden_size);
-  const hfm__val positions = hfm__position_ids(b, c->max_position_embeddings, 0);
+  const hfm__val positions = self->traits->positions(b, c);
   return hfm__bert_encode(b, self, hfm__bert_embed(b, &self->embeddings, c, words, positions));
 }
 
 HFM__PRIVATE hfm__bert *hfm__bert_new(hfm__builder *b) {
   hfm__bert *self = HFM__NEW(b, hfm__bert, 1);
-  if (self) hfm__bert_configure(b, &self->config);
+  if (!self) return NULL;
+  self->traits = (const hfm__bert_traits *)b->traits;
+  hfm__bert_configure(b, &self->config);
   return self;
 }
 
 /* A model with a head: the base model under its name. NULL after an error. */
-HFM__PRIVATE hfm__bert *hfm__bert_with_base(hfm__builder *b, int pooler) {
+HFM__PRIVATE hfm__bert *hfm__bert_with_head(hfm__builder *b, int pooler,
+                                            void (*head)(hfm__builder *b, hfm__bert *self)) {
   hfm__bert *self = hfm__bert_new(b);
   if (!self) return NULL;
+  if (self->traits->head_first) head(b, self);
   hfm__begin(b, b->base, "*Model");
   hfm__bert_model_init(b, self, pooler);
   hfm__end(b);
+  if (!self->traits->head_first) head(b, self);
   return self;
 }
 
@@ -27009,35 +27134,28 @@ HFM__PRIVATE void hfm__bert_base_forward(hfm__builder *b, const void *model) {
   hfm__output(b, HFM__OUT_pooler_output, hfm__bert_pool(b, self, x));
 }
 
-HFM__PRIVATE void *hfm__bert_classifier_init(hfm__builder *b, int pooler) {
-  hfm__bert *self = hfm__bert_with_base(b, pooler);
-  if (!self) return NULL;
+HFM__PRIVATE void hfm__bert_classifier(hfm__builder *b, hfm__bert *self) {
   self->dropout = hfm__dropout(b, "dropout", self->config.classifier_dropout);
   self->classifier = hfm__linear(b, "classifier", self->config.hidden_size, hfm__labels(b), 1);
-  return self;
 }
-HFM__PRIVATE void *hfm__bert_sequence_init(hfm__builder *b) { return hfm__bert_classifier_init(b, HFM__WITH_POOLER); }
-HFM__PRIVATE void hfm__bert_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__bert *self = (const hfm__bert *)model;
-  const hfm__val pooled = hfm__bert_pool(b, self, hfm__bert_model_forward(b, self));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, hfm__call(b, self->dropout, pooled)));
+HFM__PRIVATE void *hfm__bert_token_init(hfm__builder *b) {
+  return hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__bert_classifier);
 }
-
-HFM__PRIVATE void *hfm__bert_token_init(hfm__builder *b) { return hfm__bert_classifier_init(b, HFM__WITHOUT_POOLER); }
 HFM__PRIVATE void hfm__bert_token_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
   const hfm__val x = hfm__bert_model_forward(b, self);
   hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, hfm__call(b, self->dropout, x)));
 }
 
+HFM__PRIVATE void hfm__bert_question_head(hfm__builder *b, hfm__bert *self) {
+  self->classifier = hfm__linear(b, "qa_outputs", self->config.hidden_size, hfm__labels(b), 1);
+}
 HFM__PRIVATE void *hfm__bert_question_init(hfm__builder *b) {
-  hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
-  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->config.hidden_size, hfm__labels(b), 1);
-  return self;
+  return hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__bert_question_head);
 }
 HFM__PRIVATE void hfm__bert_question_forward(hfm__builder *b, const void *model) {
   const hfm__bert *self = (const hfm__bert *)model;
-  hfm__span_outputs(b, hfm__call(b, self->qa_outputs, hfm__bert_model_forward(b, self)));
+  hfm__span_outputs(b, hfm__call(b, self->classifier, hfm__bert_model_forward(b, self)));
 }
 
 /* In Transformers' words. */
@@ -27050,13 +27168,45 @@ HFM__PRIVATE void hfm__bert_warn_of_head(hfm__builder *b, const hfm__bert_config
                     "self-attention.",
            b->prefix);
 }
+/* ==== end src/families/encoder.c ==== */
+#endif
+#ifdef HFM__WITH_BERT
+/* ==== begin src/families/bert.c ==== */
+/* ==== families/bert (private): BERT ==============================================================================
+   After models/bert/modeling_bert.py, over families/encoder.c. */
 
-HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
-  hfm__bert *self = hfm__bert_with_base(b, HFM__WITHOUT_POOLER);
-  const hfm__bert_config *c;
+HFM__PRIVATE void hfm__bert_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
+  hfm__begin(b, "embeddings", "*Embeddings");
+  self->word_embeddings = hfm__embedding(b, "word_embeddings", c->vocab_size, c->hidden_size, c->pad_token_id);
+  self->position_embeddings =
+      hfm__embedding(b, "position_embeddings", c->max_position_embeddings, c->hidden_size, HFM__NO_PADDING);
+  self->token_type_embeddings =
+      hfm__embedding(b, "token_type_embeddings", c->type_vocab_size, c->hidden_size, HFM__NO_PADDING);
+  self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
+  self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
+  hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
+  hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__val hfm__bert_positions(hfm__builder *b, const hfm__bert_config *c) {
+  return hfm__position_ids(b, c->max_position_embeddings, 0);
+}
+
+static const hfm__bert_traits hfm__bert_itself = {hfm__bert_embeddings_init, hfm__bert_positions, 0};
+
+HFM__PRIVATE void *hfm__bert_sequence_init(hfm__builder *b) {
+  return hfm__bert_with_head(b, HFM__WITH_POOLER, hfm__bert_classifier);
+}
+HFM__PRIVATE void hfm__bert_sequence_forward(hfm__builder *b, const void *model) {
+  const hfm__bert *self = (const hfm__bert *)model;
+  const hfm__val pooled = hfm__bert_pool(b, self, hfm__bert_model_forward(b, self));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, hfm__call(b, self->dropout, pooled)));
+}
+
+HFM__PRIVATE void hfm__bert_lm_head(hfm__builder *b, hfm__bert *self) {
+  const hfm__bert_config *c = &self->config;
   hfm__par bias, tied_bias;
-  if (!self) return NULL;
-  c = &self->config;
   hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "cls", "*OnlyMLMHead");
   hfm__begin(b, "predictions", "*LMPredictionHead");
@@ -27072,7 +27222,9 @@ HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
   hfm__tie_embeddings(b, tied_bias, bias);
   hfm__end(b);
   hfm__end(b);
-  return self;
+}
+HFM__PRIVATE void *hfm__bert_lm_init(hfm__builder *b) {
+  return hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__bert_lm_head);
 }
 /* ForMaskedLM and LMHeadModel have the same modules; what sets a decoder apart is in the configuration. */
 HFM__PRIVATE void hfm__bert_lm_forward(hfm__builder *b, const void *model) {
@@ -27109,20 +27261,8 @@ static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_default
 #ifdef HFM__WITH_ROBERTA
 /* ==== begin src/families/roberta.c ==== */
 /* ==== families/roberta (private): RoBERTa, XLM-RoBERTa, CamemBERT =================================================
-   After models/roberta/modeling_roberta.py: BERT's encoder; positions are counted over tokens that are not padding, and
-   the heads differ. */
-
-typedef struct hfm__roberta_traits {
-  int32_t head_first; /* heads are registered before the base model */
-} hfm__roberta_traits;
-
-static const hfm__roberta_traits hfm__roberta_itself = {0};
-static const hfm__roberta_traits hfm__xlm_roberta_traits = {1};
-
-typedef struct hfm__roberta {
-  hfm__bert bert;
-  hfm__mod head_dense, head_dropout, head_out; /* classifier; lm_head: dense, layer_norm, decoder */
-} hfm__roberta;
+   After models/roberta/modeling_roberta.py: over families/encoder.c; positions are counted over tokens that are not
+   padding. */
 
 HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embeddings *self, const hfm__bert_config *c) {
   hfm__begin(b, "embeddings", "*Embeddings");
@@ -27136,12 +27276,6 @@ HFM__PRIVATE void hfm__roberta_embeddings_init(hfm__builder *b, hfm__bert_embedd
   hfm__buffer_add(b, "position_ids", HFM_I64, c->max_position_embeddings);
   hfm__buffer_add(b, "token_type_ids", HFM_I64, c->max_position_embeddings);
   hfm__end(b);
-}
-
-HFM__PRIVATE void hfm__roberta_model_init(hfm__builder *b, hfm__bert *self, int pooler) {
-  hfm__roberta_embeddings_init(b, &self->embeddings, &self->config);
-  hfm__bert_encoder_init(b, self);
-  if (pooler) hfm__bert_pooler_init(b, self);
 }
 
 /* Positions from the padding of input_ids; from inputs_embeds, where no padding can be seen, as if there were none. */
@@ -27167,118 +27301,59 @@ HFM__PRIVATE hfm__val hfm__roberta_positions(hfm__builder *b, const hfm__bert_co
   return hfm__padded_positions(b, ids, pad);
 }
 
-HFM__PRIVATE hfm__val hfm__roberta_model_forward(hfm__builder *b, const hfm__bert *self) {
-  const hfm__bert_config *c = &self->config;
-  const hfm__val words = hfm__word_embeddings(b, self->embeddings.word_embeddings, c->vocab_size, c->hidden_size);
-  return hfm__bert_encode(b, self, hfm__bert_embed(b, &self->embeddings, c, words, hfm__roberta_positions(b, c)));
-}
+/* XLM-RoBERTa and CamemBERT register the head before the base model, RoBERTa after it. */
+static const hfm__bert_traits hfm__roberta_itself = {hfm__roberta_embeddings_init, hfm__roberta_positions, 0};
+static const hfm__bert_traits hfm__xlm_roberta_traits = {hfm__roberta_embeddings_init, hfm__roberta_positions, 1};
 
-HFM__PRIVATE hfm__roberta *hfm__roberta_new(hfm__builder *b) {
-  hfm__roberta *self = HFM__NEW(b, hfm__roberta, 1);
-  if (!self) return NULL;
-  hfm__bert_configure(b, &self->bert.config);
-  return self;
-}
-
-/* A model with a head. XLM-RoBERTa and CamemBERT register the head before the base model, RoBERTa after it. */
-HFM__PRIVATE hfm__roberta *hfm__roberta_with_head(hfm__builder *b, void (*head)(hfm__builder *b, hfm__roberta *self)) {
-  const hfm__roberta_traits *traits = (const hfm__roberta_traits *)b->traits;
-  hfm__roberta *self = hfm__roberta_new(b);
-  if (!self) return NULL;
-  if (traits->head_first) head(b, self);
-  hfm__begin(b, b->base, "*Model");
-  hfm__roberta_model_init(b, &self->bert, HFM__WITHOUT_POOLER);
-  hfm__end(b);
-  if (!traits->head_first) head(b, self);
-  return self;
-}
-
-HFM__PRIVATE void *hfm__roberta_base_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_new(b);
-  if (self) hfm__roberta_model_init(b, &self->bert, HFM__WITH_POOLER);
-  return self;
-}
-HFM__PRIVATE void hfm__roberta_base_forward(hfm__builder *b, const void *model) {
-  const hfm__bert *self = &((const hfm__roberta *)model)->bert;
-  const hfm__val x = hfm__roberta_model_forward(b, self);
-  hfm__output(b, HFM__OUT_last_hidden_state, x);
-  hfm__output(b, HFM__OUT_pooler_output, hfm__bert_pool(b, self, x));
-}
-
-HFM__PRIVATE void hfm__roberta_sequence_head(hfm__builder *b, hfm__roberta *self) {
+HFM__PRIVATE void hfm__roberta_sequence_head(hfm__builder *b, hfm__bert *self) {
   hfm__begin(b, "classifier", "*ClassificationHead");
-  self->head_dense = hfm__linear(b, "dense", self->bert.config.hidden_size, self->bert.config.hidden_size, 1);
-  self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
-  self->head_out = hfm__linear(b, "out_proj", self->bert.config.hidden_size, hfm__labels(b), 1);
+  self->transform_dense = hfm__linear(b, "dense", self->config.hidden_size, self->config.hidden_size, 1);
+  self->dropout = hfm__dropout(b, "dropout", self->config.classifier_dropout);
+  self->classifier = hfm__linear(b, "out_proj", self->config.hidden_size, hfm__labels(b), 1);
   hfm__end(b);
 }
 HFM__PRIVATE void *hfm__roberta_sequence_init(hfm__builder *b) {
-  return hfm__roberta_with_head(b, hfm__roberta_sequence_head);
+  return hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__roberta_sequence_head);
 }
 HFM__PRIVATE void hfm__roberta_sequence_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__select_row(b, hfm__roberta_model_forward(b, &self->bert), 0);
-  x = hfm__call(b, self->head_dense, hfm__call(b, self->head_dropout, x));
-  x = hfm__call(b, self->head_dropout, hfm__activate(b, HFM__ACT_tanh, x));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
+  const hfm__bert *self = (const hfm__bert *)model;
+  hfm__val x = hfm__select_row(b, hfm__bert_model_forward(b, self), 0);
+  x = hfm__call(b, self->transform_dense, hfm__call(b, self->dropout, x));
+  x = hfm__call(b, self->dropout, hfm__activate(b, HFM__ACT_tanh, x));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->classifier, x));
 }
 
-HFM__PRIVATE void hfm__roberta_token_head(hfm__builder *b, hfm__roberta *self) {
-  self->head_dropout = hfm__dropout(b, "dropout", self->bert.config.classifier_dropout);
-  self->head_out = hfm__linear(b, "classifier", self->bert.config.hidden_size, hfm__labels(b), 1);
-}
-HFM__PRIVATE void *hfm__roberta_token_init(hfm__builder *b) {
-  return hfm__roberta_with_head(b, hfm__roberta_token_head);
-}
-HFM__PRIVATE void hfm__roberta_token_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  const hfm__val x = hfm__call(b, self->head_dropout, hfm__roberta_model_forward(b, &self->bert));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->head_out, x));
-}
-
-HFM__PRIVATE void hfm__roberta_question_head(hfm__builder *b, hfm__roberta *self) {
-  self->head_out = hfm__linear(b, "qa_outputs", self->bert.config.hidden_size, hfm__labels(b), 1);
-}
-HFM__PRIVATE void *hfm__roberta_question_init(hfm__builder *b) {
-  return hfm__roberta_with_head(b, hfm__roberta_question_head);
-}
-HFM__PRIVATE void hfm__roberta_question_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__span_outputs(b, hfm__call(b, self->head_out, hfm__roberta_model_forward(b, &self->bert)));
-}
-
-HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__roberta *self) {
-  const hfm__bert_config *c = &self->bert.config;
+HFM__PRIVATE void hfm__roberta_lm_head(hfm__builder *b, hfm__bert *self) {
+  const hfm__bert_config *c = &self->config;
   hfm__par bias;
   hfm__bert_warn_of_head(b, c);
   hfm__begin(b, "lm_head", "*LMHead");
   bias = hfm__parameter1(b, "bias", c->vocab_size, HFM__INIT_ZEROS);
-  self->head_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
-  self->bert.transform_LayerNorm = hfm__layer_norm(b, "layer_norm", c->hidden_size, c->layer_norm_eps);
-  self->bert.decoder = hfm__linear(b, "decoder", c->hidden_size, c->vocab_size, 1);
-  hfm__tie_embeddings(b, hfm__bias_of(b, self->bert.decoder), bias);
+  self->transform_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
+  self->transform_LayerNorm = hfm__layer_norm(b, "layer_norm", c->hidden_size, c->layer_norm_eps);
+  self->decoder = hfm__linear(b, "decoder", c->hidden_size, c->vocab_size, 1);
+  hfm__tie_embeddings(b, hfm__bias_of(b, self->decoder), bias);
   hfm__end(b);
 }
 HFM__PRIVATE void *hfm__roberta_lm_init(hfm__builder *b) {
-  hfm__roberta *self = hfm__roberta_with_head(b, hfm__roberta_lm_head);
+  hfm__bert *self = hfm__bert_with_head(b, HFM__WITHOUT_POOLER, hfm__roberta_lm_head);
   if (self)
-    hfm__tie_embeddings(b, hfm__weight_of(b, self->bert.decoder),
-                        hfm__weight_of(b, self->bert.embeddings.word_embeddings));
+    hfm__tie_embeddings(b, hfm__weight_of(b, self->decoder), hfm__weight_of(b, self->embeddings.word_embeddings));
   return self;
 }
 HFM__PRIVATE void hfm__roberta_lm_forward(hfm__builder *b, const void *model) {
-  const hfm__roberta *self = (const hfm__roberta *)model;
-  hfm__val x = hfm__call(b, self->head_dense, hfm__kept_positions(b, hfm__roberta_model_forward(b, &self->bert)));
-  x = hfm__call(b, self->bert.transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
-  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->bert.decoder, x));
+  const hfm__bert *self = (const hfm__bert *)model;
+  hfm__val x = hfm__call(b, self->transform_dense, hfm__kept_positions(b, hfm__bert_model_forward(b, self)));
+  x = hfm__call(b, self->transform_LayerNorm, hfm__activate(b, HFM__ACT_gelu, x));
+  hfm__output(b, HFM__OUT_logits, hfm__call(b, self->decoder, x));
 }
 
 static const hfm__head hfm__roberta_heads[] = {
-    {HFM_BASE, "Model", hfm__roberta_base_init, hfm__roberta_base_forward},
+    {HFM_BASE, "Model", hfm__bert_base_init, hfm__bert_base_forward},
     {HFM_SEQUENCE_CLASSIFICATION, "ForSequenceClassification", hfm__roberta_sequence_init,
      hfm__roberta_sequence_forward},
-    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__roberta_token_init, hfm__roberta_token_forward},
-    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__roberta_question_init, hfm__roberta_question_forward},
+    {HFM_TOKEN_CLASSIFICATION, "ForTokenClassification", hfm__bert_token_init, hfm__bert_token_forward},
+    {HFM_QUESTION_ANSWERING, "ForQuestionAnswering", hfm__bert_question_init, hfm__bert_question_forward},
     {HFM_CAUSAL_LM, "ForCausalLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {HFM_MASKED_LM, "ForMaskedLM", hfm__roberta_lm_init, hfm__roberta_lm_forward},
     {0, NULL, NULL, NULL}};
@@ -27394,7 +27469,7 @@ HFM__PRIVATE hfm__val hfm__distilbert_block_forward(hfm__builder *b, const hfm__
   const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_lin, x), self->n_heads);
   const hfm__val k = hfm__split_heads(b, hfm__call(b, layer->k_lin, x), self->n_heads);
   const hfm__val v = hfm__split_heads(b, hfm__call(b, layer->v_lin, x), self->n_heads);
-  hfm__val attention = hfm__call(b, layer->out_lin, hfm__attend(b, q, k, v, mask, scale, 0, 0)), output;
+  hfm__val attention = hfm__call(b, layer->out_lin, hfm__attend(b, q, k, v, mask, scale, 0)), output;
   attention = hfm__call(b, layer->sa_layer_norm, hfm__add(b, attention, x));
   output = hfm__call(b, layer->lin2, hfm__call(b, layer->ffn_activation, hfm__call(b, layer->lin1, attention)));
   output = hfm__call(b, layer->ffn_dropout, output);
@@ -27559,6 +27634,14 @@ HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, cons
   self->pad_token_id = hfm__padding_id(b);
   self->is_causal = hfm__is_causal(b);
   self->model_class = "*Model";
+}
+
+/* Elements of a head, where a model may say how many. Most configuration classes leave it to the model to divide; those
+   that do it themselves have that default, which is null or absent where it would not be whole. */
+HFM__PRIVATE int64_t hfm__head_dim(hfm__builder *b, const hfm__causal *self, int64_t heads) {
+  if (!hfm__is_null(b, "head_dim")) return hfm__size(b, "head_dim");
+  hfm__divides(b, "num_attention_heads", heads, "hidden_size", self->width);
+  return HFM__MAX(self->width / heads, 1);
 }
 
 /* One of `parts` that each head has side by side in x [batch, length, heads * parts * size]: [batch, length, heads,
@@ -27765,7 +27848,7 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal)));
 }
 
 HFM__PRIVATE hfm__val hfm__gpt2_forward(hfm__builder *b, const hfm__causal *base) {
@@ -27922,7 +28005,7 @@ HFM__PRIVATE hfm__val hfm__opt_attention(hfm__builder *b, const hfm__opt *self, 
   const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, x), heads);
   const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, layer->k_proj, x), heads));
   const hfm__val v = hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, layer->v_proj, x), heads));
-  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0));
+  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal));
 }
 
 HFM__PRIVATE hfm__val hfm__opt_layer_forward(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,
@@ -28059,7 +28142,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_ne
   const hfm__val q = hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 0), angles);
   const hfm__val k = hfm__cached(b, index, "key", hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 1), angles));
   const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, heads, 3, 2));
-  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0);
+  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal);
   return hfm__call(b, layer->post_attention_dropout, hfm__call(b, layer->dense, y));
 }
 
@@ -28242,7 +28325,14 @@ HFM__PRIVATE hfm__val hfm__gpt_neo_attention(hfm__builder *b, const hfm__gpt_neo
   const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, block->k_proj, x), self->num_heads));
   const hfm__val v =
       hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, block->v_proj, x), self->num_heads));
-  const hfm__val y = hfm__attend(b, q, k, v, mask, 1, 1, block->window);
+  hfm__scores scores;
+  hfm__val y;
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1;
+  scores.keep = mask;
+  scores.causal = 1;
+  scores.window = block->window;
+  y = hfm__attend_by(b, q, k, v, &scores);
   return hfm__call(b, block->resid_dropout, hfm__call(b, block->out_proj, y));
 }
 
@@ -28325,9 +28415,9 @@ HFM__PRIVATE hfm__causal *hfm__phi_configure(hfm__builder *b) {
   self->qk_layernorm = hfm__flag(b, "qk_layernorm");
   self->layer_norm_eps = hfm__positive(b, "layer_norm_eps");
   self->resid_pdrop = hfm__probability(b, "resid_pdrop");
-  if (hfm__is_null(b, "head_dim") || self->qk_layernorm)
+  if (self->qk_layernorm)
     hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
-  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  self->head_dim = hfm__head_dim(b, &self->base, self->num_attention_heads);
   hfm__divides(b, "num_key_value_heads", self->num_key_value_heads, "num_attention_heads", self->num_attention_heads);
   if (self->qk_layernorm && self->head_dim != self->base.width / self->num_attention_heads)
     hfm__refuse(b, "qk_layernorm", "true", "its norms are as wide as hidden_size / num_attention_heads, not head_dim");
@@ -28391,7 +28481,7 @@ HFM__PRIVATE hfm__val hfm__phi_layer_forward(hfm__builder *b, const hfm__phi *se
   hfm__val v = hfm__phi_heads(b, layer->v_proj, no_norm, y, key_heads), attention, mlp;
   k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
   v = hfm__cached(b, index, "value", v);
-  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal, 0);
+  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal);
   attention = hfm__call(b, layer->resid_dropout, hfm__call(b, layer->dense, attention));
   mlp = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
   return hfm__add(b, hfm__add(b, attention, hfm__call(b, layer->resid_dropout, mlp)), x);
@@ -28852,9 +28942,7 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->hidden_act = hfm__activation_key(b, activation);
   self->rms_norm_eps = hfm__epsilon(b, "rms_norm_eps");
-  if (hfm__is_null(b, "head_dim"))
-    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
-  self->head_dim = hfm__size_or(b, "head_dim", HFM__MAX(self->base.width / self->num_attention_heads, 1));
+  self->head_dim = hfm__head_dim(b, &self->base, self->num_attention_heads);
   if (hfm__ok(b) && self->head_dim > INT32_MAX / self->num_attention_heads)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "head_dim", 0,
                           "'head_dim' is %i, but %i heads of it together must not be more than %d", self->head_dim,
@@ -29197,19 +29285,22 @@ static const hfm__llama_traits hfm__smollm3_traits = {
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
-  {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "11008"},
+  {"head_dim", HFM__HEAD_DIM}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
+  {"intermediate_size", "11008"},
   {"max_position_embeddings", "2048"}, {"mlp_bias", "false"}, {"num_attention_heads", "32"},
   {"num_hidden_layers", "32"}, {"num_key_value_heads", "\"=num_attention_heads\""}, {"pretraining_tp", "1"},
   {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
-static const hfm__config_pair hfm__mistral_defaults[] = {
-  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},
-  {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},
-  {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},
-  {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"},
-  {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"sliding_window", "4096"},
-  {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
+#define HFM__MINISTRAL_DEFAULTS                                                                                     \
+  {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"}, {"hidden_act", "\"silu\""},           \
+      {"hidden_size", "4096"}, {"initializer_range", "0.02"}, {"intermediate_size", "14336"},                       \
+      {"max_position_embeddings", "131072"}, {"num_attention_heads", "32"}, {"num_hidden_layers", "32"},            \
+      {"num_key_value_heads", "8"}, {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},   \
+      {"sliding_window", "4096"}, {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, \
+      {NULL, NULL}
+static const hfm__config_pair hfm__mistral_defaults[] = {{"head_dim", HFM__HEAD_DIM}, HFM__MINISTRAL_DEFAULTS};
+static const hfm__config_pair hfm__ministral_defaults[] = {HFM__MINISTRAL_DEFAULTS};
 
 static const hfm__config_pair hfm__qwen2_defaults[] = {
   {"attention_dropout", "0.0"}, {"hidden_act", "\"silu\""}, {"hidden_size", "4096"}, {"initializer_range", "0.02"},
@@ -29239,6 +29330,7 @@ static const hfm__config_pair hfm__smollm3_defaults[] = {
 
 static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults, hfm__rope_names};
 static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults, hfm__rope_names};
+static const hfm__config_class hfm__ministral_config_class = {NULL, hfm__ministral_defaults, hfm__rope_names};
 static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults, hfm__rope_names};
 static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults, hfm__rope_names};
 static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults, hfm__rope_names};
@@ -30856,7 +30948,7 @@ HFM__PRIVATE hfm__val hfm__vit_layer_forward(hfm__builder *b, const hfm__vit *se
   const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, y), heads);
   const hfm__val k = hfm__split_heads(b, hfm__call(b, layer->k_proj, y), heads);
   const hfm__val v = hfm__split_heads(b, hfm__call(b, layer->v_proj, y), heads);
-  y = hfm__call(b, layer->o_proj, hfm__attend(b, q, k, v, hfm__no_value, scale, 0, 0));
+  y = hfm__call(b, layer->o_proj, hfm__attend(b, q, k, v, hfm__no_value, scale, 0));
   x = hfm__add(b, hfm__call(b, layer->dropout, y), x);
   y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, hfm__call(b, layer->layernorm_after, x)));
   return hfm__add(b, hfm__call(b, layer->dropout, hfm__call(b, layer->fc2, y)), x);
@@ -30978,7 +31070,7 @@ typedef struct hfm__arch {
 
 static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_BERT
-    {"bert", "Bert", &hfm__bert_config_class, &hfm__bert_family, NULL},
+    {"bert", "Bert", &hfm__bert_config_class, &hfm__bert_family, &hfm__bert_itself},
 #endif
 #ifdef HFM__WITH_ROBERTA
     {"roberta", "Roberta", &hfm__roberta_config_class, &hfm__roberta_family, &hfm__roberta_itself},
@@ -31012,7 +31104,7 @@ static const hfm__arch hfm__archs[] = {
 #ifdef HFM__WITH_LLAMA
     {"llama", "Llama", &hfm__llama_config_class, &hfm__decoder_family, &hfm__llama_itself},
     {"mistral", "Mistral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__mistral_traits},
-    {"ministral", "Ministral", &hfm__mistral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
+    {"ministral", "Ministral", &hfm__ministral_config_class, &hfm__decoder_family, &hfm__ministral_traits},
     {"qwen2", "Qwen2", &hfm__qwen2_config_class, &hfm__decoder_family, &hfm__qwen2_traits},
     {"qwen3", "Qwen3", &hfm__qwen3_config_class, &hfm__decoder_family, &hfm__qwen3_traits},
     {"smollm3", "SmolLM3", &hfm__smollm3_config_class, &hfm__decoder_family, &hfm__smollm3_traits},
@@ -31356,7 +31448,7 @@ HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rule
   for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
     int64_t number;
     if (rule->suffix && !hfm__equal(rule->suffix, suffix)) continue;
-    if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
+    if (!hfm__rename_apply(found->name, rule, &number) || !HFM__HAS_STACKS || !rule->part) continue;
     found->part = rule->part;
     found->index = number;
   }
@@ -31618,7 +31710,7 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
     if (!found.entry) {
       if (!hfm__is_ignored(model, found.name))
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
-    } else if (found.part) {
+    } else if (HFM__HAS_STACKS && found.part) {
       result = hfm__match_piece(l, &found, tensor);
     } else if (l->tensors[found.entry->parameter] || l->mismatched[found.entry->parameter]) {
       continue; /* the same under another name: the first by name counts, as in Transformers */
@@ -31926,7 +32018,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *wei
 /* A table of pieces for what may lie in some. */
 HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
   weight->piece_count = hfm__parameter_pieces(p);
-  if (!weight->piece_count) return HFM_OK;
+  if (!HFM__HAS_STACKS || !weight->piece_count) return HFM_OK;
   weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
                                                    (uint64_t)weight->piece_count * sizeof *weight->pieces);
   return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);
@@ -31934,7 +32026,7 @@ HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, c
 
 /* The pieces of what lies in one block. */
 HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
-  for (int64_t i = 0; i < weight->piece_count && weight->data; i++)
+  for (int64_t i = 0; HFM__HAS_STACKS && i < weight->piece_count && weight->data; i++)
     weight->pieces[i] = (const uint8_t *)weight->data + weight->bytes / (uint64_t)weight->piece_count * (uint64_t)i;
 }
 
@@ -31983,7 +32075,7 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
     return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
-  if (l->pieces[parameter]) {
+  if (HFM__HAS_STACKS && l->pieces[parameter]) {
     result = hfm__pieces_settle(l, parameter, name, &pieces);
     if (result != HFM_OK) return result;
   }
@@ -32283,6 +32375,11 @@ HFM__PRIVATE void hfm__text_styled(hfm__text *t, const char *escape, const char 
   hfm__text_format(t, "%s%s%s%s", color ? escape : "", text, more, color ? "\x1b[0m" : "");
 }
 
+HFM__PRIVATE void hfm__text_repeat(hfm__text *t, char c, size_t count) {
+  for (size_t i = 0; i < count; i++) hfm__text_char(t, c);
+}
+
+/* Fills what began at `from` up to the width of its column. */
 HFM__PRIVATE void hfm__text_pad(hfm__text *t, size_t from, size_t width) {
   while (t->length - from < width) hfm__text_char(t, ' ');
 }
@@ -32310,16 +32407,14 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
     widths[2] = HFM__MAX(widths[2], cell.length);
   }
   hfm__text_format(&t, "\x1b[1m%s LOAD REPORT\x1b[0m from: %s\nKey", model->architecture, source ? source : "");
-  for (size_t i = 3; i < widths[0]; i++) hfm__text_char(&t, ' ');
+  hfm__text_repeat(&t, ' ', widths[0] - 3);
   hfm__text_str(&t, " | Status");
-  for (size_t i = 6; i < widths[1]; i++) hfm__text_char(&t, ' ');
-  hfm__text_str(&t, only_unexpected ? " |  | \n" : " | ");
-  if (!only_unexpected) {
-    for (size_t i = 0; i < widths[2]; i++) hfm__text_char(&t, ' ');
-    hfm__text_char(&t, '\n');
-  }
+  hfm__text_repeat(&t, ' ', widths[1] - 6);
+  hfm__text_str(&t, only_unexpected ? " |  | " : " | ");
+  if (!only_unexpected) hfm__text_repeat(&t, ' ', widths[2]);
+  hfm__text_char(&t, '\n');
   for (size_t column = 0; column < 3; column++) {
-    for (size_t i = 0; i < widths[column]; i++) hfm__text_char(&t, '-');
+    hfm__text_repeat(&t, '-', widths[column]);
     if (column < 2) hfm__text_str(&t, "-+-");
   }
   hfm__text_str(&t, only_unexpected ? "-+-\n" : "\n");
@@ -32406,17 +32501,20 @@ typedef struct hfm__cache {
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
 
+HFM__PRIVATE int hfm__is_once(const hfm__page_set *set) { return HFM__HAS_SEQ2SEQ && set->once; }
+
 /* The first position that a call after `past` positions can see, and its page. */
 HFM__PRIVATE int64_t hfm__first_position(const hfm__page_set *set, int64_t past) {
-  return set->window ? HFM__MAX(past - set->window + 1, 0) : 0;
+  return HFM__HAS_WINDOWS && set->window ? HFM__MAX(past - set->window + 1, 0) : 0;
 }
 HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
   return hfm__first_position(set, past) / HFM__PAGE;
 }
 
 HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
-  const int64_t all = hfm__pages(set->once ? extent->source : extent->total);
-  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length)) : all;
+  const int64_t all = hfm__pages(hfm__is_once(set) ? extent->source : extent->total);
+  if (!HFM__HAS_WINDOWS || !set->window) return all;
+  return HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length));
 }
 
 HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
@@ -32585,7 +32683,7 @@ HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *
 
 /* Positions of a set's rows. */
 HFM__PRIVATE int64_t hfm__set_length(const hfm__cache *cache, const hfm__page_set *set) {
-  return set->once ? cache->source : cache->length;
+  return hfm__is_once(set) ? cache->source : cache->length;
 }
 
 /* Lets go of positions from `length` on; with the last of them goes the encoded text. */
@@ -32610,12 +32708,12 @@ HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reac
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
     const int64_t past = hfm__set_length(cache, set), first = hfm__first_page(set, past);
-    const int64_t held = hfm__pages(set->once ? source : reach) - first;
+    const int64_t held = hfm__pages(hfm__is_once(set) ? source : reach) - first;
     hfm__pages_keep(set, rows, first, held);
-    for (int64_t r = 0; r < rows && past % HFM__PAGE && !set->once; r++)
+    for (int64_t r = 0; r < rows && past % HFM__PAGE && !hfm__is_once(set); r++)
       hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
     hfm__pages_add(set, rows, held);
-    if (set->once) cache->source_reach = source;
+    if (hfm__is_once(set)) cache->source_reach = source;
   }
 }
 
@@ -32650,7 +32748,7 @@ HFM__PRIVATE int64_t hfm__cache_shortest(const hfm__cache *cache) {
   int64_t shortest = 0;
   for (int32_t i = 0; i < cache->set_count; i++) {
     const int64_t begin = HFM__MAX(cache->sets[i].first * HFM__PAGE, cache->sets[i].begin);
-    if (begin > 0) shortest = HFM__MAX(shortest, begin + cache->sets[i].window - 1);
+    if (HFM__HAS_WINDOWS && begin > 0) shortest = HFM__MAX(shortest, begin + cache->sets[i].window - 1);
   }
   return shortest;
 }
@@ -32681,7 +32779,7 @@ HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__o
   o->data = cache->data[state];
   o->pages = set->table;
   o->first = set->first * HFM__PAGE;
-  o->shape[1] = (set->once ? cache->source_reach : cache->reach) - o->first;
+  o->shape[1] = (hfm__is_once(set) ? cache->source_reach : cache->reach) - o->first;
   o->stride[0] = set->columns;
   o->stride[1] = (int64_t)s->page_elements;
   o->stride[2] = (int64_t)s->head_elements;
@@ -34477,7 +34575,7 @@ typedef struct hfm__cache_span {
 HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t state, const hfm__extent *extent) {
   const hfm__page_set *set = &cache->sets[cache->states[state].set];
   hfm__cache_span span;
-  span.end = set->once ? extent->source : extent->total;
+  span.end = hfm__is_once(set) ? extent->source : extent->total;
   span.first = hfm__first_position(set, span.end);
   return span;
 }
@@ -34603,7 +34701,7 @@ HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t 
                                       "batch",        "length",          "encoded length",
                                       "number of heads", "head size", "first position"};
   int32_t encodes = 0;
-  for (int32_t i = 0; i < cache->set_count; i++) encodes |= cache->sets[i].once;
+  for (int32_t i = 0; i < cache->set_count; i++) encodes |= hfm__is_once(&cache->sets[i]);
   extent->rows = hfm__cache_number(bytes + 32, 1);
   extent->total = hfm__cache_number(bytes + 40, 1);
   extent->source = encodes ? hfm__cache_number(bytes + 48, 1) : 0;
@@ -35874,7 +35972,7 @@ typedef struct hfm__prompt {
   uint8_t *source_mask;   /* [count, source_length]; NULL: all of it counts */
 } hfm__prompt;
 
-HFM__PRIVATE int hfm__prompt_encodes(const hfm__prompt *p) { return p->side == &hfm__decoder_side; }
+HFM__PRIVATE int hfm__prompt_encodes(const hfm__prompt *p) { return HFM__HAS_SEQ2SEQ && p->side == &hfm__decoder_side; }
 
 /* ---- What the caller gives ---- */
 
@@ -36079,11 +36177,12 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
                                           hfm_error *error) {
   const hfm_model *model = session->model;
   const hfm_tensor *ids = &inputs->input_ids, *decoder_ids = &inputs->decoder_input_ids;
-  const int is_cached = inputs->use_cache && session->cache.source && decoder_ids->data;
+  const int encodes = HFM__HAS_SEQ2SEQ && model->head->task == HFM_SEQ2SEQ_LM;
+  const int is_cached = encodes && inputs->use_cache && session->cache.source && decoder_ids->data;
   hfm_token_ids start = hfm__no_ids();
   hfm_result result;
-  p->side = model->head->task == HFM_SEQ2SEQ_LM ? &hfm__decoder_side : &hfm__only_side;
-  if (model->head->task != HFM_SEQ2SEQ_LM && model->head->task != HFM_CAUSAL_LM)
+  p->side = encodes ? &hfm__decoder_side : &hfm__only_side;
+  if (!encodes && model->head->task != HFM_CAUSAL_LM)
     return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
                      "%s does not generate: load the model with task HFM_CAUSAL_LM, or HFM_SEQ2SEQ_LM where it has an "
                      "encoder",
@@ -36092,14 +36191,14 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
   if (result == HFM_OK) result = hfm__prompt_vocabulary(session, &p->vocab_size, error);
   if (result == HFM_OK && (ids->data || !is_cached))
     result = hfm__prompt_ids(inputs, HFM__IN_input_ids, hfm_config_get_int(model->config, "vocab_size", 0), error);
-  if (result == HFM_OK && decoder_ids->data)
+  if (result == HFM_OK && encodes && decoder_ids->data)
     result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, p->vocab_size, error);
   if (result != HFM_OK) return result;
-  p->count = ids->data ? ids->shape[0] : decoder_ids->shape[0];
-  if (decoder_ids->data && decoder_ids->shape[0] != p->count)
+  p->count = encodes && !ids->data ? decoder_ids->shape[0] : ids->shape[0];
+  if (encodes && decoder_ids->data && decoder_ids->shape[0] != p->count)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
                      "decoder_input_ids has %i prompts, but input_ids has %i", decoder_ids->shape[0], p->count);
-  if (hfm__prompt_encodes(p)) {
+  if (encodes) {
     result = hfm__generation_decoder_start(model->config, said, p->count, p->vocab_size, arena, &start, error);
     if (result == HFM_OK) result = hfm__prompt_source(session, inputs, p, arena, error);
   }

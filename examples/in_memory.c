@@ -2,7 +2,7 @@
    then needs no file system, and is smallest when it is told what not to have:
    cc -Os -I. -DHFMODEL_STATIC -DHFMODEL_ONLY_BERT -DHFMODEL_NO_STDIO -DHFMODEL_NO_PICKLE -DHFMODEL_NO_CACHE \
      examples/in_memory.c -lm
-   HFMODEL_NO_MESSAGES makes it smaller still. */
+   HFMODEL_NO_SCALAR and HFMODEL_NO_MESSAGES make it smaller still. */
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 #include <stdio.h>

@@ -80,8 +80,9 @@
 #endif
 
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
-   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing. With HFMODEL_NO_CACHE decoders keep
-   no states: hfm__cached is what it is given. */
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing; what HFM__HAS_... 0 rules out can't
+   be reached, and compilers drop it. With HFMODEL_NO_CACHE decoders keep no states: hfm__cached is what it is given.
+   */
 #if !defined(HFMODEL_NO_CACHE) && \
     (defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
      defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART))
@@ -89,7 +90,7 @@
 #define HFM__HAS_STATES 1
 #else
 #define HFM__FOR_STATES(row)
-#define HFM__HAS_STATES 0 /* what handles states can't be reached, and compilers drop it */
+#define HFM__HAS_STATES 0
 #endif
 #define HFM__HAS_GENERATION HFM__HAS_STATES
 #ifdef HFMODEL_NO_GENERATION
@@ -99,14 +100,18 @@
 #if defined(HFM__WITH_CAUSAL) || defined(HFM__WITH_LLAMA_KIN)
 #define HFM__WITH_DECODERS /* packed sequences, the last token's row */
 #define HFM__FOR_DECODERS(row) row
+#define HFM__HAS_SEGMENTS 1
 #else
 #define HFM__FOR_DECODERS(row)
+#define HFM__HAS_SEGMENTS 0
 #endif
 #if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
 #define HFM__WITH_SEQ2SEQ /* the decoder's ids from the encoder's, the row of the last EOS */
 #define HFM__FOR_SEQ2SEQ(row) row
+#define HFM__HAS_SEQ2SEQ 1
 #else
 #define HFM__FOR_SEQ2SEQ(row)
+#define HFM__HAS_SEQ2SEQ 0
 #endif
 #if defined(HFM__WITH_DECODERS) || defined(HFM__WITH_SEQ2SEQ)
 #define HFM__WITH_ROWS
@@ -156,11 +161,28 @@
 #else
 #define HFM__FOR_RMS_NORM(row)
 #endif
+/* Of attention: a bias or a bound of scores; sliding windows. */
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_ALIBI) || defined(HFM__WITH_RELATIVE_BIAS)
+#define HFM__FOR_OWN_SCORES(row) row
+#define HFM__HAS_OWN_SCORES 1
+#else
+#define HFM__FOR_OWN_SCORES(row)
+#define HFM__HAS_OWN_SCORES 0
+#endif
+#if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_GPT_NEO)
+#define HFM__FOR_WINDOWS(row) row
+#define HFM__HAS_WINDOWS 1
+#else
+#define HFM__FOR_WINDOWS(row)
+#define HFM__HAS_WINDOWS 0
+#endif
 #if defined(HFM__WITH_MIXTRAL)
-#define HFM__WITH_EXPERTS
+#define HFM__WITH_EXPERTS /* whose weights are stacks of matrices, and may be in pieces */
 #define HFM__FOR_EXPERTS(row) row
+#define HFM__HAS_STACKS 1
 #else
 #define HFM__FOR_EXPERTS(row)
+#define HFM__HAS_STACKS 0
 #endif
 #if defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_VIT) || \
     defined(HFM__WITH_BART)

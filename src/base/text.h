@@ -116,11 +116,10 @@ HFM__PRIVATE void hfm__text_vformat(hfm__text *t, const char *format, va_list ar
       continue;
     }
     format++;
-    if (*format == 's') {
-      hfm__text_str(t, va_arg(args, const char *));
-    } else if (*format == 'q') {
+    if (*format == 's' || *format == 'q') {
       const char *s = va_arg(args, const char *);
-      hfm__text_quoted(t, s, strlen(s));
+      if (*format == 's') hfm__text_str(t, s);
+      else hfm__text_quoted(t, s, strlen(s));
     } else if (*format == 'd') {
       hfm__text_i64(t, va_arg(args, int));
     } else if (*format == 'i') {

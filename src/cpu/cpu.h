@@ -51,7 +51,9 @@ typedef struct hfm__cpu {
 
 HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
   switch (isa) {
+#if HFM__WITH_SCALAR
     case HFM_ISA_SCALAR: return &hfm__kernels_scalar;
+#endif
 #if HFM__X86
     case HFM_ISA_SSE2: return &hfm__kernels_sse2;
 #endif

@@ -36,6 +36,14 @@
 #define HFM__WITH_WASM 0
 #endif
 
+/* The portable kernels can be left out where the compiler is told that every machine has those of another tier. */
+#if defined(HFMODEL_NO_SCALAR) && \
+    ((HFM__X86 && (defined(__SSE2__) || defined(_M_X64))) || HFM__WITH_NEON || HFM__WITH_WASM)
+#define HFM__WITH_SCALAR 0
+#else
+#define HFM__WITH_SCALAR 1
+#endif
+
 #include <float.h>
 
 /* options.strict needs arithmetic that is what was written: not the x87's, not -ffast-math's. */

@@ -7,10 +7,11 @@
 /* Keys of the tile that query row r of the block may see, by causal rule, window and kept range: [*from, *to). */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(seen)(const hfm__attention *a, int64_t r, int64_t *from, int64_t *to) {
   const int64_t last = a->row0 + (a->heads ? 0 : r) + a->keys - a->queries; /* the key on the diagonal */
+  const int64_t window = HFM__HAS_WINDOWS ? a->window : 0;
   int64_t low = 0, high = a->keys;
   if (a->causal) high = HFM__MIN(high, last + 1);
-  else if (a->window > 0) high = HFM__MIN(high, last + a->window);
-  if (a->window > 0) low = HFM__MAX(low, last - a->window + 1);
+  else if (window > 0) high = HFM__MIN(high, last + window);
+  if (window > 0) low = HFM__MAX(low, last - window + 1);
   low = HFM__MIN(HFM__MAX(low - a->key0, a->kept0), a->tile);
   high = HFM__MIN(HFM__MAX(high - a->key0, 0), a->kept1);
   *from = low;
@@ -42,7 +43,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
    scores are still to be multiplied by afterwards; returns the maximum of scores times it. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(mask_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
                                                 int64_t end, int64_t from, int64_t to, float *scale) {
-  const int whole = a->bias || a->softcap > 0.0f;
+  const int whole = HFM__HAS_OWN_SCORES && (a->bias || a->softcap > 0.0f);
   const int later = whole || a->scale > 1e-6f; /* with a mask as without one: a mask of ones changes no bit */
   const hfm__vf f = hfm__v_set1(later ? 1.0f : a->scale);
   int64_t j;
@@ -134,15 +135,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (a->dtype == HFM_F32) return (const float *)pages->data + at;
+  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
+  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
   return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 

@@ -117,8 +117,9 @@ HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, i
   int64_t at = batch * keep->stride[0] + key0 * keep->stride[1], j;
   kept[0] = kept[1] = 0;
   for (j = 0; j < tile; j++, at += keep->stride[1]) {
-    const int seen = keep->dtype == HFM_U8 ? ((const uint8_t *)keep->data)[at] != 0
-                                           : ((const int64_t *)keep->data)[at] == segment;
+    const int seen = !HFM__HAS_SEGMENTS || keep->dtype == HFM_U8
+                       ? ((const uint8_t *)keep->data)[at] != 0
+                       : ((const int64_t *)keep->data)[at] == segment;
     mask[j] = seen ? 0.0f : -FLT_MAX;
     if (seen && kept[1] == 0) kept[0] = j;
     if (seen) kept[1] = j + 1;
@@ -127,14 +128,14 @@ HFM__PRIVATE void hfm__attention_mask(const hfm__operand *keep, int64_t batch, i
 
 /* The segment of a query, 0 where there are none. */
 HFM__PRIVATE int64_t hfm__segment_of(const hfm__operand *keep, int64_t batch, int64_t row) {
-  if (!keep->data || keep->dtype == HFM_U8) return 0;
+  if (!HFM__HAS_SEGMENTS || !keep->data || keep->dtype == HFM_U8) return 0;
   return ((const int64_t *)keep->data)[batch * keep->stride[0] + row * keep->stride[1]];
 }
 
 /* Where the bias of a query row begins, whichever of its dimensions are one for all; NULL without a bias. */
 HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t batch, int64_t head, int64_t row) {
   const float *at = (const float *)bias->data;
-  if (!at) return NULL;
+  if (!HFM__HAS_OWN_SCORES || !at) return NULL;
   if (bias->shape[0] > 1) at += batch * bias->stride[0];
   if (bias->shape[1] > 1) at += head * bias->stride[1];
   if (bias->shape[2] > 1) at += row * bias->stride[2];
@@ -167,7 +168,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.window = a->attrs->window;
   t.scale = a->attrs->scale;
   t.softcap = a->attrs->softcap;
-  t.ldb = bias->shape[3 - axis] > 1 ? bias->stride[3 - axis] : 0; /* [B, H, S, T], the others [B, S, H, D] */
+  if (biases && bias->shape[3 - axis] > 1) t.ldb = bias->stride[3 - axis]; /* [B, H, S, T], the others [B, S, H, D] */
   t.q = (const float *)q->data + batch * q->stride[0] + row0 * q->stride[1] + head * q->stride[2];
   t.ldq = q->stride[axis];
   t.dtype = p.dtype ? p.dtype : HFM_F32;

@@ -17,6 +17,8 @@ typedef struct hfm__product {
   int64_t few_rows;                   /* of x, and the weight [N, K]: dot products, `groups` parts of its rows */
 } hfm__product;
 
+HFM__PRIVATE int hfm__product_in_pairs(const hfm__product *p) { return HFM__WITH_AVX512_BF16 && p->in_pairs; }
+
 /* Rows of an operand: all dimensions but the last, flattened. */
 HFM__PRIVATE int64_t hfm__rows(const hfm__operand *x) { return x->rank > 1 ? hfm__elements(x->shape, x->rank - 1) : 1; }
 
@@ -180,7 +182,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   const hfm__cpu *cpu = a->cpu;
   const int64_t nr = cpu->kernels->nr;
   const hfm__operand *bias = &a->in[2], *residual = &a->in[3];
-  void (*gemm)(const hfm__gemm *) = p->in_pairs ? cpu->kernels->gemm_bf16 : cpu->kernels->gemm;
+  void (*gemm)(const hfm__gemm *) = hfm__product_in_pairs(p) ? cpu->kernels->gemm_bf16 : cpu->kernels->gemm;
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
@@ -355,8 +357,8 @@ HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
     hfm__run_few_rows(a, &p, rows, chunk);
   } else {
-    hfm__run_product(a, &p, p.in_pairs ? hfm__linear_gather_pairs : p.gathered ? hfm__linear_gather : NULL, lda,
-                     chunk, worker);
+    const hfm__gather_fn gather = hfm__product_in_pairs(&p) ? hfm__linear_gather_pairs : hfm__linear_gather;
+    hfm__run_product(a, &p, p.gathered ? gather : NULL, lda, chunk, worker);
   }
 }
 

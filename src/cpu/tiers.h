@@ -1,10 +1,11 @@
 /* ==== cpu/tiers (private): the kernels, once per instruction-set tier ===========================================*/
 
-
+#include "vec_scalar.h"
+#if HFM__WITH_SCALAR
 #define HFM__SUFFIX scalar
 #define HFM__TARGET
-#include "vec_scalar.h"
 #include "kernels.h"
+#endif
 
 #if HFM__WITH_STRICT
 #define HFM__SUFFIX strict

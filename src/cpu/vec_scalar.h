@@ -15,6 +15,7 @@
      prefetch(p, level) into the cache of that level, 1 or 2
      transpose(r): the W vectors r[0..W-1] as a square matrix, in place */
 
+#if HFM__WITH_SCALAR
 #define HFM__W 1
 #define HFM__NV 4
 #define HFM__MR 4
@@ -50,6 +51,7 @@
 #define HFM__TARGET_BF16
 #define hfm__v_dot_bf16(x, w, c) hfm__v1_dot_bf16(x, w, c)
 #define hfm__v_store_bf16(p, x) hfm__store_bf16(p, x)
+#endif
 #endif
 
 /* ---- 16-bit floats, one at a time: shared by all tiers for what is left over ---- */

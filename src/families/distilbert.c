@@ -83,7 +83,7 @@ HFM__PRIVATE hfm__val hfm__distilbert_block_forward(hfm__builder *b, const hfm__
   const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_lin, x), self->n_heads);
   const hfm__val k = hfm__split_heads(b, hfm__call(b, layer->k_lin, x), self->n_heads);
   const hfm__val v = hfm__split_heads(b, hfm__call(b, layer->v_lin, x), self->n_heads);
-  hfm__val attention = hfm__call(b, layer->out_lin, hfm__attend(b, q, k, v, mask, scale, 0, 0)), output;
+  hfm__val attention = hfm__call(b, layer->out_lin, hfm__attend(b, q, k, v, mask, scale, 0)), output;
   attention = hfm__call(b, layer->sa_layer_norm, hfm__add(b, attention, x));
   output = hfm__call(b, layer->lin2, hfm__call(b, layer->ffn_activation, hfm__call(b, layer->lin1, attention)));
   output = hfm__call(b, layer->ffn_dropout, output);

@@ -127,7 +127,7 @@ HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *
     k = hfm__cached(b, index, "key", k);
     v = hfm__cached(b, index, "value", v);
   }
-  attention = hfm__attend(b, q, k, v, mask, scale, c->causal, 0);
+  attention = hfm__attend(b, q, k, v, mask, scale, c->causal);
   attention = hfm__call(b, self->attention_dropout2, hfm__call(b, self->attention_dense, attention));
   attention = hfm__call(b, self->attention_LayerNorm, hfm__add(b, attention, x));
   output = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));

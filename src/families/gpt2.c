@@ -90,7 +90,7 @@ HFM__PRIVATE hfm__val hfm__gpt2_attention(hfm__builder *b, const hfm__gpt2 *self
   double scale = self->scales ? 1.0 / sqrt((double)(self->n_embd / self->n_head)) : 1.0;
   if (self->scales_by_layer) scale /= (double)(index + 1);
   return hfm__call(b, block->resid_dropout,
-                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0)));
+                   hfm__call(b, block->attn_c_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal)));
 }
 
 HFM__PRIVATE hfm__val hfm__gpt2_forward(hfm__builder *b, const hfm__causal *base) {

@@ -123,7 +123,14 @@ HFM__PRIVATE hfm__val hfm__gpt_neo_attention(hfm__builder *b, const hfm__gpt_neo
   const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, block->k_proj, x), self->num_heads));
   const hfm__val v =
       hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, block->v_proj, x), self->num_heads));
-  const hfm__val y = hfm__attend(b, q, k, v, mask, 1, 1, block->window);
+  hfm__scores scores;
+  hfm__val y;
+  memset(&scores, 0, sizeof scores);
+  scores.scale = 1;
+  scores.keep = mask;
+  scores.causal = 1;
+  scores.window = block->window;
+  y = hfm__attend_by(b, q, k, v, &scores);
   return hfm__call(b, block->resid_dropout, hfm__call(b, block->out_proj, y));
 }
 

@@ -80,7 +80,7 @@ HFM__PRIVATE hfm__val hfm__gpt_neox_attention(hfm__builder *b, const hfm__gpt_ne
   const hfm__val q = hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 0), angles);
   const hfm__val k = hfm__cached(b, index, "key", hfm__rotary(b, hfm__head_part(b, qkv, heads, 3, 1), angles));
   const hfm__val v = hfm__cached(b, index, "value", hfm__head_part(b, qkv, heads, 3, 2));
-  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0);
+  const hfm__val y = hfm__attend(b, q, k, v, mask, scale, self->base.is_causal);
   return hfm__call(b, layer->post_attention_dropout, hfm__call(b, layer->dense, y));
 }
 

@@ -101,7 +101,7 @@ HFM__PRIVATE hfm__val hfm__opt_attention(hfm__builder *b, const hfm__opt *self, 
   const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, x), heads);
   const hfm__val k = hfm__cached(b, index, "key", hfm__split_heads(b, hfm__call(b, layer->k_proj, x), heads));
   const hfm__val v = hfm__cached(b, index, "value", hfm__split_heads(b, hfm__call(b, layer->v_proj, x), heads));
-  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal, 0));
+  return hfm__call(b, layer->out_proj, hfm__attend(b, q, k, v, mask, scale, self->base.is_causal));
 }
 
 HFM__PRIVATE hfm__val hfm__opt_layer_forward(hfm__builder *b, const hfm__opt *self, int64_t index, hfm__val x,

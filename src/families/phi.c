@@ -99,7 +99,7 @@ HFM__PRIVATE hfm__val hfm__phi_layer_forward(hfm__builder *b, const hfm__phi *se
   hfm__val v = hfm__phi_heads(b, layer->v_proj, no_norm, y, key_heads), attention, mlp;
   k = hfm__cached(b, index, "key", hfm__rotary(b, k, angles));
   v = hfm__cached(b, index, "value", v);
-  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal, 0);
+  attention = hfm__attend(b, hfm__rotary(b, q, angles), k, v, mask, scale, self->base.is_causal);
   attention = hfm__call(b, layer->resid_dropout, hfm__call(b, layer->dense, attention));
   mlp = hfm__call(b, layer->fc2, hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, y)));
   return hfm__add(b, hfm__add(b, attention, hfm__call(b, layer->resid_dropout, mlp)), x);

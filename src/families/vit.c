@@ -134,7 +134,7 @@ HFM__PRIVATE hfm__val hfm__vit_layer_forward(hfm__builder *b, const hfm__vit *se
   const hfm__val q = hfm__split_heads(b, hfm__call(b, layer->q_proj, y), heads);
   const hfm__val k = hfm__split_heads(b, hfm__call(b, layer->k_proj, y), heads);
   const hfm__val v = hfm__split_heads(b, hfm__call(b, layer->v_proj, y), heads);
-  y = hfm__call(b, layer->o_proj, hfm__attend(b, q, k, v, hfm__no_value, scale, 0, 0));
+  y = hfm__call(b, layer->o_proj, hfm__attend(b, q, k, v, hfm__no_value, scale, 0));
   x = hfm__add(b, hfm__call(b, layer->dropout, y), x);
   y = hfm__call(b, layer->activation_fn, hfm__call(b, layer->fc1, hfm__call(b, layer->layernorm_after, x)));
   return hfm__add(b, hfm__call(b, layer->dropout, hfm__call(b, layer->fc2, y)), x);

@@ -99,11 +99,8 @@ HFM__PRIVATE hfm_result hfm__safetensors_wrong(hfm__json_reader *r, int32_t item
 }
 
 HFM__PRIVATE hfm_dtype hfm__safetensors_dtype(const hfm__json_span *name) {
-  static const char *const names[] = {"F32", "F16", "BF16", "F64", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8",
-                                      "BOOL", "C64", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ",
-                                      "F6_E2M3", "F6_E3M2", "F4"}; /* in the order of hfm_dtype, from HFM_F32 = 1 */
-  for (size_t i = 0; i < HFM__COUNT(names); i++)
-    if (hfm__json_is(name, names[i])) return (hfm_dtype)i + 1;
+  for (size_t i = 0; i < HFM__COUNT(hfm__dtypes); i++)
+    if (hfm__json_is(name, hfm__dtypes[i].safetensors)) return hfm__dtypes[i].dtype;
   return HFM_DTYPE_AUTO;
 }
 

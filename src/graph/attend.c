@@ -102,7 +102,7 @@ HFM__PRIVATE void hfm__state_read(hfm__builder *b, hfm__val x, int32_t values, i
   hfm__state *state;
   if (!HFM__HAS_STATES || !hfm__ok(b) || b->graph->values[v->base].kind != HFM__VALUE_STATE) return;
   state = &b->graph->states[b->graph->values[v->base].source];
-  window = hfm__state_window(b->graph, window);
+  window = HFM__HAS_WINDOWS ? hfm__state_window(b->graph, window) : 0;
   state->values = values;
   state->window = window;
   if (v->kind == HFM__VALUE_VIEW) b->graph->nodes[v->source].attrs.transposed = values;
@@ -123,9 +123,11 @@ HFM__PRIVATE int32_t hfm__attention_implementation(const hfm__builder *b) {
 
 /* What becomes of q k^T before the softmax: see graph/op.h. Zero is none, but for the scale. */
 typedef struct hfm__scores {
-  double scale, softcap;
-  hfm__val bias, keep; /* [B or 1, H or 1, S or 1, T]; [B, T] */
-  int64_t window;
+  double scale;
+  HFM__FOR_OWN_SCORES(double softcap;)
+  HFM__FOR_OWN_SCORES(hfm__val bias;) /* [B or 1, H or 1, S or 1, T] */
+  hfm__val keep;                      /* [B, T] */
+  HFM__FOR_WINDOWS(int64_t window;)
   int32_t causal;
   int32_t recorded; /* HFM__OUT_...: the list for what is recorded; 0: the side's attentions */
 } hfm__scores;
@@ -137,16 +139,16 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
   hfm__val context;
   memset(&attrs, 0, sizeof attrs);
   attrs.scale = (float)rule->scale;
-  attrs.softcap = (float)rule->softcap;
+  HFM__FOR_OWN_SCORES(attrs.softcap = (float)rule->softcap;)
   attrs.causal = rule->causal;
-  attrs.window = rule->window;
+  HFM__FOR_WINDOWS(attrs.window = rule->window;)
   attrs.implementation = hfm__attention_implementation(b);
   for (int32_t i = 0; i < 4; i++) shape[i] = hfm__dim_of(b, q, i);
   scores[3] = hfm__dim_of(b, k, 1);
-  hfm__state_read(b, k, 0, rule->window);
-  hfm__state_read(b, v, 1, rule->window);
+  hfm__state_read(b, k, 0, attrs.window);
+  hfm__state_read(b, v, 1, attrs.window);
   context = hfm__emit(b, HFM__OP_attention, &attrs, HFM_F32, 4, shape, q, k, v, rule->keep);
-  if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;
+  HFM__FOR_OWN_SCORES(if (hfm__ok(b)) b->graph->nodes[hfm__value_of(b, context)->source].in[4] = rule->bias.id;)
   if (b->asked.attentions && hfm__ok(b)) {
     const int32_t node = hfm__value_of(b, context)->source;
     hfm__val probabilities;
@@ -162,13 +164,12 @@ HFM__PRIVATE hfm__val hfm__attend_by(hfm__builder *b, hfm__val q, hfm__val k, hf
 
 /* The same with nothing but a scale and what may be seen. */
 HFM__PRIVATE hfm__val hfm__attend(hfm__builder *b, hfm__val q, hfm__val k, hfm__val v, hfm__val keep, double scale,
-                                  int32_t causal, int64_t window) {
+                                  int32_t causal) {
   hfm__scores rule;
   memset(&rule, 0, sizeof rule);
   rule.scale = scale;
   rule.keep = keep;
   rule.causal = causal;
-  rule.window = window;
   return hfm__attend_by(b, q, k, v, &rule);
 }
 

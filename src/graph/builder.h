@@ -129,16 +129,24 @@ HFM__PRIVATE void hfm__refuse(hfm__builder *b, const char *key, const char *valu
                           key, value, advice);
 }
 
+typedef struct hfm__activation_row {
+  const char *name, *torch_class, *repr;
+  int32_t kernel;
+} hfm__activation_row;
+static const hfm__activation_row hfm__activations[] = {
+#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {#name, torch, repr, HFM__ACT_##kernel},
+    HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
+#undef HFM__ACTIVATION_ROW
+};
+
 /* The activation `name`, which `key` asks for: HFM__ACTIVATION_... */
 HFM__PRIVATE int32_t hfm__activation_named(hfm__builder *b, const char *key, const char *name) {
-#define HFM__ACTIVATION_NAME(name, kernel, torch, repr) #name,
-#define HFM__ACTIVATION_NAMED(name, kernel, torch, repr) " " #name
-  static const char *const names[] = {HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAME)};
-  static const char advice[] = "use one of" HFM__ACTIVATION_LIST(HFM__ACTIVATION_NAMED);
-#undef HFM__ACTIVATION_NAME
-#undef HFM__ACTIVATION_NAMED
-  for (size_t i = 0; name && i < HFM__COUNT(names); i++)
-    if (hfm__equal(name, names[i])) return (int32_t)i;
+  char advice[300];
+  hfm__text t = hfm__text_to(advice, sizeof advice);
+  for (size_t i = 0; name && i < HFM__COUNT(hfm__activations); i++)
+    if (hfm__equal(name, hfm__activations[i].name)) return (int32_t)i;
+  hfm__text_str(&t, "use one of");
+  for (size_t i = 0; i < HFM__COUNT(hfm__activations); i++) hfm__text_format(&t, " %s", hfm__activations[i].name);
   if (hfm__ok(b) && !name)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_MISSING, b->config->file, key, 0,
                           "%q is needed, the name of an activation, but is null or absent: %s", key, advice);

@@ -76,11 +76,12 @@ enum {
 
 typedef struct hfm__output_row {
   const char *name;
-  size_t offset, count_offset; /* in hfm_outputs */
+  uint16_t offset, count_offset; /* in hfm_outputs */
 } hfm__output_row;
 static const hfm__output_row hfm__output_rows[] = {
-#define HFM__OUTPUT_ROW(name) {#name, offsetof(hfm_outputs, name), 0},
-#define HFM__OUTPUT_LIST_ROW(name) {#name, offsetof(hfm_outputs, name), offsetof(hfm_outputs, name##_count)},
+#define HFM__OUTPUT_ROW(name) {#name, (uint16_t)offsetof(hfm_outputs, name), 0},
+#define HFM__OUTPUT_LIST_ROW(name) \
+  {#name, (uint16_t)offsetof(hfm_outputs, name), (uint16_t)offsetof(hfm_outputs, name##_count)},
     HFM__OUTPUT_LIST(HFM__OUTPUT_ROW) HFM__OUTPUT_LISTS(HFM__OUTPUT_LIST_ROW)
 #undef HFM__OUTPUT_ROW
 #undef HFM__OUTPUT_LIST_ROW

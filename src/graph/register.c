@@ -157,6 +157,7 @@ HFM__PRIVATE hfm__par hfm__parameter1(hfm__builder *b, const char *name, int64_t
   return hfm__parameter_of(b, b->scope, name, 1, &d0, init);
 }
 
+#ifdef HFM__WITH_EXPERTS
 /* A stack of `count` matrices, such as the weights of experts. Files may hold it in pieces, each matrix by itself or in
    `parts` equal parts of its rows: the family's compositions say under which names. */
 HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t count, int64_t rows, int64_t columns,
@@ -165,6 +166,7 @@ HFM__PRIVATE hfm__par hfm__stack(hfm__builder *b, const char *name, int64_t coun
   if (hfm__ok(b)) b->tree->parameters[handle.id].parts = parts;
   return handle;
 }
+#endif
 
 /* Transformers' _keep_in_fp32_modules. */
 HFM__PRIVATE void hfm__keep_in_fp32(hfm__builder *b, hfm__par parameter) {
@@ -363,17 +365,10 @@ HFM__PRIVATE hfm__mod hfm__dropout(hfm__builder *b, const char *name, const char
 
 /* `activation`: HFM__ACTIVATION_... */
 HFM__PRIVATE hfm__mod hfm__activation(hfm__builder *b, const char *name, int32_t activation) {
-  static const struct {
-    const char *torch_class, *repr;
-    int32_t kernel;
-  } rows[] = {
-#define HFM__ACTIVATION_ROW(name, kernel, torch, repr) {torch, repr, HFM__ACT_##kernel},
-      HFM__ACTIVATION_LIST(HFM__ACTIVATION_ROW)
-#undef HFM__ACTIVATION_ROW
-  };
-  const hfm__mod module = hfm__module_add(b, name, rows[activation].torch_class, HFM__MODULE_ACTIVATION);
-  hfm__describe(b, module, rows[activation].repr);
-  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = rows[activation].kernel;
+  const hfm__activation_row *row = &hfm__activations[activation];
+  const hfm__mod module = hfm__module_add(b, name, row->torch_class, HFM__MODULE_ACTIVATION);
+  hfm__describe(b, module, row->repr);
+  if (hfm__ok(b)) b->tree->modules[module.id].attrs.activation = row->kernel;
   return module;
 }
 

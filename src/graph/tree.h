@@ -131,4 +131,6 @@ HFM__PRIVATE void hfm__text_member(hfm__text *t, const hfm__tree *tree, int32_t 
 HFM__PRIVATE int64_t hfm__parameter_elements(const hfm__parameter *p) { return hfm__elements(p->shape, p->rank); }
 
 /* In how many pieces of equal shape files may hold it; 0: as a whole only. */
-HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) { return p->parts ? p->shape[0] * p->parts : 0; }
+HFM__PRIVATE int64_t hfm__parameter_pieces(const hfm__parameter *p) {
+  return HFM__HAS_STACKS && p->parts ? p->shape[0] * p->parts : 0;
+}

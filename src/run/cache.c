@@ -48,17 +48,20 @@ typedef struct hfm__cache {
 
 HFM__PRIVATE int64_t hfm__pages(int64_t positions) { return (positions + HFM__PAGE - 1) / HFM__PAGE; }
 
+HFM__PRIVATE int hfm__is_once(const hfm__page_set *set) { return HFM__HAS_SEQ2SEQ && set->once; }
+
 /* The first position that a call after `past` positions can see, and its page. */
 HFM__PRIVATE int64_t hfm__first_position(const hfm__page_set *set, int64_t past) {
-  return set->window ? HFM__MAX(past - set->window + 1, 0) : 0;
+  return HFM__HAS_WINDOWS && set->window ? HFM__MAX(past - set->window + 1, 0) : 0;
 }
 HFM__PRIVATE int64_t hfm__first_page(const hfm__page_set *set, int64_t past) {
   return hfm__first_position(set, past) / HFM__PAGE;
 }
 
 HFM__PRIVATE int64_t hfm__pages_of_row(const hfm__page_set *set, const hfm__extent *extent) {
-  const int64_t all = hfm__pages(set->once ? extent->source : extent->total);
-  return set->window ? HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length)) : all;
+  const int64_t all = hfm__pages(hfm__is_once(set) ? extent->source : extent->total);
+  if (!HFM__HAS_WINDOWS || !set->window) return all;
+  return HFM__MIN(all, hfm__pages(HFM__PAGE - 1 + set->window - 1 + extent->length));
 }
 
 HFM__PRIVATE uint64_t hfm__page_bytes(const hfm__cache *cache, size_t state) {
@@ -227,7 +230,7 @@ HFM__PRIVATE void hfm__page_own(hfm__cache *cache, hfm__page_set *set, int32_t *
 
 /* Positions of a set's rows. */
 HFM__PRIVATE int64_t hfm__set_length(const hfm__cache *cache, const hfm__page_set *set) {
-  return set->once ? cache->source : cache->length;
+  return hfm__is_once(set) ? cache->source : cache->length;
 }
 
 /* Lets go of positions from `length` on; with the last of them goes the encoded text. */
@@ -252,12 +255,12 @@ HFM__PRIVATE void hfm__cache_begin(hfm__cache *cache, int64_t rows, int64_t reac
   for (int32_t i = 0; i < cache->set_count; i++) {
     hfm__page_set *set = &cache->sets[i];
     const int64_t past = hfm__set_length(cache, set), first = hfm__first_page(set, past);
-    const int64_t held = hfm__pages(set->once ? source : reach) - first;
+    const int64_t held = hfm__pages(hfm__is_once(set) ? source : reach) - first;
     hfm__pages_keep(set, rows, first, held);
-    for (int64_t r = 0; r < rows && past % HFM__PAGE && !set->once; r++)
+    for (int64_t r = 0; r < rows && past % HFM__PAGE && !hfm__is_once(set); r++)
       hfm__page_own(cache, set, &set->table[r * set->columns + set->held - 1]);
     hfm__pages_add(set, rows, held);
-    if (set->once) cache->source_reach = source;
+    if (hfm__is_once(set)) cache->source_reach = source;
   }
 }
 
@@ -292,7 +295,7 @@ HFM__PRIVATE int64_t hfm__cache_shortest(const hfm__cache *cache) {
   int64_t shortest = 0;
   for (int32_t i = 0; i < cache->set_count; i++) {
     const int64_t begin = HFM__MAX(cache->sets[i].first * HFM__PAGE, cache->sets[i].begin);
-    if (begin > 0) shortest = HFM__MAX(shortest, begin + cache->sets[i].window - 1);
+    if (HFM__HAS_WINDOWS && begin > 0) shortest = HFM__MAX(shortest, begin + cache->sets[i].window - 1);
   }
   return shortest;
 }
@@ -323,7 +326,7 @@ HFM__PRIVATE void hfm__cache_bind(const hfm__cache *cache, int32_t state, hfm__o
   o->data = cache->data[state];
   o->pages = set->table;
   o->first = set->first * HFM__PAGE;
-  o->shape[1] = (set->once ? cache->source_reach : cache->reach) - o->first;
+  o->shape[1] = (hfm__is_once(set) ? cache->source_reach : cache->reach) - o->first;
   o->stride[0] = set->columns;
   o->stride[1] = (int64_t)s->page_elements;
   o->stride[2] = (int64_t)s->head_elements;

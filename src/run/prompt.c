@@ -16,7 +16,7 @@ typedef struct hfm__prompt {
   uint8_t *source_mask;   /* [count, source_length]; NULL: all of it counts */
 } hfm__prompt;
 
-HFM__PRIVATE int hfm__prompt_encodes(const hfm__prompt *p) { return p->side == &hfm__decoder_side; }
+HFM__PRIVATE int hfm__prompt_encodes(const hfm__prompt *p) { return HFM__HAS_SEQ2SEQ && p->side == &hfm__decoder_side; }
 
 /* ---- What the caller gives ---- */
 
@@ -221,11 +221,12 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
                                           hfm_error *error) {
   const hfm_model *model = session->model;
   const hfm_tensor *ids = &inputs->input_ids, *decoder_ids = &inputs->decoder_input_ids;
-  const int is_cached = inputs->use_cache && session->cache.source && decoder_ids->data;
+  const int encodes = HFM__HAS_SEQ2SEQ && model->head->task == HFM_SEQ2SEQ_LM;
+  const int is_cached = encodes && inputs->use_cache && session->cache.source && decoder_ids->data;
   hfm_token_ids start = hfm__no_ids();
   hfm_result result;
-  p->side = model->head->task == HFM_SEQ2SEQ_LM ? &hfm__decoder_side : &hfm__only_side;
-  if (model->head->task != HFM_SEQ2SEQ_LM && model->head->task != HFM_CAUSAL_LM)
+  p->side = encodes ? &hfm__decoder_side : &hfm__only_side;
+  if (!encodes && model->head->task != HFM_CAUSAL_LM)
     return hfm__fail(error, HFM_E_TASK_UNSUPPORTED, NULL, "task", 0,
                      "%s does not generate: load the model with task HFM_CAUSAL_LM, or HFM_SEQ2SEQ_LM where it has an "
                      "encoder",
@@ -234,14 +235,14 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
   if (result == HFM_OK) result = hfm__prompt_vocabulary(session, &p->vocab_size, error);
   if (result == HFM_OK && (ids->data || !is_cached))
     result = hfm__prompt_ids(inputs, HFM__IN_input_ids, hfm_config_get_int(model->config, "vocab_size", 0), error);
-  if (result == HFM_OK && decoder_ids->data)
+  if (result == HFM_OK && encodes && decoder_ids->data)
     result = hfm__prompt_ids(inputs, HFM__IN_decoder_input_ids, p->vocab_size, error);
   if (result != HFM_OK) return result;
-  p->count = ids->data ? ids->shape[0] : decoder_ids->shape[0];
-  if (decoder_ids->data && decoder_ids->shape[0] != p->count)
+  p->count = encodes && !ids->data ? decoder_ids->shape[0] : ids->shape[0];
+  if (encodes && decoder_ids->data && decoder_ids->shape[0] != p->count)
     return hfm__fail(error, HFM_E_INPUT_SHAPE, NULL, "decoder_input_ids", 0,
                      "decoder_input_ids has %i prompts, but input_ids has %i", decoder_ids->shape[0], p->count);
-  if (hfm__prompt_encodes(p)) {
+  if (encodes) {
     result = hfm__generation_decoder_start(model->config, said, p->count, p->vocab_size, arena, &start, error);
     if (result == HFM_OK) result = hfm__prompt_source(session, inputs, p, arena, error);
   }

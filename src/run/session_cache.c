@@ -80,7 +80,7 @@ typedef struct hfm__cache_span {
 HFM__PRIVATE hfm__cache_span hfm__cache_handed(const hfm__cache *cache, size_t state, const hfm__extent *extent) {
   const hfm__page_set *set = &cache->sets[cache->states[state].set];
   hfm__cache_span span;
-  span.end = set->once ? extent->source : extent->total;
+  span.end = hfm__is_once(set) ? extent->source : extent->total;
   span.first = hfm__first_position(set, span.end);
   return span;
 }
@@ -206,7 +206,7 @@ HFM__PRIVATE hfm_result hfm__cache_check(const hfm__cache *cache, const uint8_t 
                                       "batch",        "length",          "encoded length",
                                       "number of heads", "head size", "first position"};
   int32_t encodes = 0;
-  for (int32_t i = 0; i < cache->set_count; i++) encodes |= cache->sets[i].once;
+  for (int32_t i = 0; i < cache->set_count; i++) encodes |= hfm__is_once(&cache->sets[i]);
   extent->rows = hfm__cache_number(bytes + 32, 1);
   extent->total = hfm__cache_number(bytes + 40, 1);
   extent->source = encodes ? hfm__cache_number(bytes + 48, 1) : 0;

@@ -86,7 +86,7 @@ HFM__PRIVATE hfm_result hfm__match_tensors(hfm__loader *l) {
     if (!found.entry) {
       if (!hfm__is_ignored(model, found.name))
         result = hfm__report_add(model, found.name, HFM_KEY_UNEXPECTED, NULL, NULL, l->error);
-    } else if (found.part) {
+    } else if (HFM__HAS_STACKS && found.part) {
       result = hfm__match_piece(l, &found, tensor);
     } else if (l->tensors[found.entry->parameter] || l->mismatched[found.entry->parameter]) {
       continue; /* the same under another name: the first by name counts, as in Transformers */
@@ -394,7 +394,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *wei
 /* A table of pieces for what may lie in some. */
 HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
   weight->piece_count = hfm__parameter_pieces(p);
-  if (!weight->piece_count) return HFM_OK;
+  if (!HFM__HAS_STACKS || !weight->piece_count) return HFM_OK;
   weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
                                                    (uint64_t)weight->piece_count * sizeof *weight->pieces);
   return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);
@@ -402,7 +402,7 @@ HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, c
 
 /* The pieces of what lies in one block. */
 HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
-  for (int64_t i = 0; i < weight->piece_count && weight->data; i++)
+  for (int64_t i = 0; HFM__HAS_STACKS && i < weight->piece_count && weight->data; i++)
     weight->pieces[i] = (const uint8_t *)weight->data + weight->bytes / (uint64_t)weight->piece_count * (uint64_t)i;
 }
 
@@ -451,7 +451,7 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
     return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
-  if (l->pieces[parameter]) {
+  if (HFM__HAS_STACKS && l->pieces[parameter]) {
     result = hfm__pieces_settle(l, parameter, name, &pieces);
     if (result != HFM_OK) return result;
   }

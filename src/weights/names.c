@@ -147,7 +147,7 @@ HFM__PRIVATE void hfm__name_rename(hfm__resolved *found, const hfm__rename *rule
   for (const hfm__rename *rule = rules; rule && rule->file; rule++) {
     int64_t number;
     if (rule->suffix && !hfm__equal(rule->suffix, suffix)) continue;
-    if (!hfm__rename_apply(found->name, rule, &number) || !rule->part) continue;
+    if (!hfm__rename_apply(found->name, rule, &number) || !HFM__HAS_STACKS || !rule->part) continue;
     found->part = rule->part;
     found->index = number;
   }

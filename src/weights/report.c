@@ -174,6 +174,11 @@ HFM__PRIVATE void hfm__text_styled(hfm__text *t, const char *escape, const char 
   hfm__text_format(t, "%s%s%s%s", color ? escape : "", text, more, color ? "\x1b[0m" : "");
 }
 
+HFM__PRIVATE void hfm__text_repeat(hfm__text *t, char c, size_t count) {
+  for (size_t i = 0; i < count; i++) hfm__text_char(t, c);
+}
+
+/* Fills what began at `from` up to the width of its column. */
 HFM__PRIVATE void hfm__text_pad(hfm__text *t, size_t from, size_t width) {
   while (t->length - from < width) hfm__text_char(t, ' ');
 }
@@ -201,16 +206,14 @@ HFMODEL_API size_t hfm_load_report_text(const hfm_model *model, const char *sour
     widths[2] = HFM__MAX(widths[2], cell.length);
   }
   hfm__text_format(&t, "\x1b[1m%s LOAD REPORT\x1b[0m from: %s\nKey", model->architecture, source ? source : "");
-  for (size_t i = 3; i < widths[0]; i++) hfm__text_char(&t, ' ');
+  hfm__text_repeat(&t, ' ', widths[0] - 3);
   hfm__text_str(&t, " | Status");
-  for (size_t i = 6; i < widths[1]; i++) hfm__text_char(&t, ' ');
-  hfm__text_str(&t, only_unexpected ? " |  | \n" : " | ");
-  if (!only_unexpected) {
-    for (size_t i = 0; i < widths[2]; i++) hfm__text_char(&t, ' ');
-    hfm__text_char(&t, '\n');
-  }
+  hfm__text_repeat(&t, ' ', widths[1] - 6);
+  hfm__text_str(&t, only_unexpected ? " |  | " : " | ");
+  if (!only_unexpected) hfm__text_repeat(&t, ' ', widths[2]);
+  hfm__text_char(&t, '\n');
   for (size_t column = 0; column < 3; column++) {
-    for (size_t i = 0; i < widths[column]; i++) hfm__text_char(&t, '-');
+    hfm__text_repeat(&t, '-', widths[column]);
     if (column < 2) hfm__text_str(&t, "-+-");
   }
   hfm__text_str(&t, only_unexpected ? "-+-\n" : "\n");

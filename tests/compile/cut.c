@@ -179,6 +179,15 @@ static void test_registry_is_covered(void) {
   }
 }
 
+/* Without the portable kernels there is another tier; where there is none, they stay. */
+static void test_tiers(void) {
+  hfm__cpu cpu;
+  hfm_error error;
+  CHECK_INT(hfm__cpu_select(HFM_ISA_AUTO, &cpu, &error), HFM_OK);
+  CHECK_INT(hfm__cpu_select(HFM_ISA_SCALAR, &cpu, &error), HFM__WITH_SCALAR ? HFM_OK : HFM_ERROR_UNSUPPORTED);
+  if (!HFM__WITH_SCALAR) CHECK_INT(error.item, HFM_E_ISA_MISSING);
+}
+
 /* A format that was left out is named in the error. */
 static void test_formats(void) {
   static const uint8_t empty_gguf[24] = {'G', 'G', 'U', 'F', 3};
@@ -310,6 +319,7 @@ int main(void) {
   TEST(test_families);
   TEST(test_cache);
   TEST(test_messages);
+  TEST(test_tiers);
   TEST(test_formats);
   TEST(test_weights);
   TEST(test_registry_is_covered);

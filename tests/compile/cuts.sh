@@ -14,7 +14,7 @@ check "the manual lists the cuts that the code has" diff "$work/code" "$work/man
 # them still, and the pairs below.
 while read -r cut; do
   portable=-DHFMODEL_NO_SIMD
-  case $cut in HFMODEL_NO_AVX*) portable= ;; esac
+  case $cut in HFMODEL_NO_AVX* | HFMODEL_NO_SCALAR) portable= ;; esac
   # shellcheck disable=SC2086
   if $CC -std=c99 -O0 $portable -D"$cut" -I. -Itests -o "$work/$cut" tests/compile/cut.c -pthread -lm \
     >"$work/log" 2>&1 && "$work/$cut" >"$work/log" 2>&1; then pass; else fail "$cut builds and runs" "$work/log"; fi
@@ -22,9 +22,9 @@ while read -r cut; do
 done <"$work/code"
 
 # What only some families need (HFM__FOR_... in the lists of ops and kernels) is not in a build of one that needs none
-# of it, and neither is the key-value cache; a decoder's build has its own.
+# of it, and neither is the key-value cache, nor what puts weights together; a decoder's build has its own.
 sed -n 's/.*HFM__FOR_[A-Z_]*(X(\([a-z0-9_]*\),.*/hfm__\1_run/p' hfmodel.h | sort -u >"$work/some"
-echo hfm__cache_room >>"$work/some"
+printf 'hfm__cache_room\nhfm__pieces_wrong\n' >>"$work/some"
 printf '#define HFMODEL_IMPLEMENTATION\n#include "hfmodel.h"\n' >"$work/one.c"
 has_of() { # FAMILY [FLAG]: which of these a build of that family has
   $CC -std=c99 -Os -DHFMODEL_ONLY_"$1" ${2:+"$2"} -DHFMODEL_NO_SIMD -I. -c -o "$work/one.o" "$work/one.c" &&

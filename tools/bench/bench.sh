@@ -117,6 +117,7 @@ size_of "... and no pickle, GGUF, strict mode, cache or generation" $lean $work/
 size_of "... and no error messages" $silent $work/size.c
 size_of "... but with messages, and just what a program uses (examples/in_memory.c, HFMODEL_STATIC)" \
   $lean -DHFMODEL_STATIC examples/in_memory.c
-size_of "... and no error messages" $silent -DHFMODEL_STATIC examples/in_memory.c
-size_of "... and scalar, no threads" $silent -DHFMODEL_STATIC -DHFMODEL_NO_SIMD -DHFMODEL_NO_THREADS \
-  examples/in_memory.c
+size_of "... and no portable kernels" $lean -DHFMODEL_STATIC -DHFMODEL_NO_SCALAR examples/in_memory.c
+size_of "... and no error messages" $silent -DHFMODEL_STATIC -DHFMODEL_NO_SCALAR examples/in_memory.c
+size_of "... and the portable kernels alone, no threads" $silent -DHFMODEL_STATIC -DHFMODEL_NO_SIMD \
+  -DHFMODEL_NO_THREADS examples/in_memory.c
