@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "a669b9a37742f335" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "572c02f5f4d999a8" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9499,7 +9499,8 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
+/* Bytes from what is read to what is fetched for later: in panels; in weight rows, by one row of x; by a few. */
+enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024, HFM__FETCH_FEW = 4096 };
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
@@ -10707,11 +10708,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -10722,7 +10723,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -10730,11 +10731,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -10765,6 +10767,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -10774,11 +10789,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -12122,11 +12136,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -12137,7 +12151,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -12145,11 +12159,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -12180,6 +12195,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -12189,11 +12217,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -13537,11 +13564,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -13552,7 +13579,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -13560,11 +13587,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -13595,6 +13623,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -13604,11 +13645,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -14953,11 +14993,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -14968,7 +15008,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -14976,11 +15016,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -15011,6 +15052,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -15020,11 +15074,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -16362,11 +16415,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -16377,7 +16430,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -16385,11 +16438,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -16420,6 +16474,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -16429,11 +16496,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -17773,11 +17839,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -17788,7 +17854,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -17796,11 +17862,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -17831,6 +17898,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -17840,11 +17920,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -19200,11 +19279,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -19215,7 +19294,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -19223,11 +19302,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -19258,6 +19338,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -19267,11 +19360,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -20593,11 +20685,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -20608,7 +20700,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -20616,11 +20708,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -20651,6 +20744,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -20660,11 +20766,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -22005,11 +22110,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -22020,7 +22125,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -22028,11 +22133,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -22063,6 +22169,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -22072,11 +22191,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {

@@ -193,8 +193,8 @@ static void add_rows(const char *name, int op, int32_t activation, int64_t rows,
 }
 
 static void add_all_cases(void) {
-  static const int64_t shapes[][2] = {{768, 768}, {3072, 768}, {768, 3072}};
-  static const int64_t ms[] = {1, 4, 8, 16, 32, 128, 512};
+  static const int64_t shapes[][2] = {{768, 768}, {3072, 768}, {768, 3072}, {1536, 576}}; /* BERT's, ViT's; SmolLM2's */
+  static const int64_t ms[] = {1, 2, 4, 8, 16, 32, 128, 512};
   static const int32_t types[] = {HFM_F32, HFM_BF16, HFM_F16};
   float *x = floats(512 * 3072), *y = floats(512 * 3072);
   size_t s, m, t;
@@ -204,7 +204,7 @@ static void add_all_cases(void) {
       for (s = 0; s < HFM__COUNT(shapes); s++)
         for (kept = ms[m] > HFM__FEW_ROWS; kept >= 0; kept--)
           add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, 0, x, y);
-  for (m = 2; m < HFM__COUNT(ms) && bench.cpu.isa == HFM_ISA_AVX512_BF16; m++)
+  for (m = 3; m < HFM__COUNT(ms) && bench.cpu.isa == HFM_ISA_AVX512_BF16; m++)
     for (s = 0; s < HFM__COUNT(shapes); s++)
       for (kept = 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], HFM_BF16, kept, 1, x, y);
   add_attention(128, 0, HFM_ATTN_SDPA);

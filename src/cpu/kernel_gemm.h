@@ -193,11 +193,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to FEW_ROWS rows of x: of 4 weight rows where registers are many; else of one, while the one that is
-   `later` is fetched. c<v><r>: the sum of row r of x with weight row v; where a row sums in two, with its v-th vectors
-   of two. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t row,
-                                                       int64_t later) {
+/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
+   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
+   with weight row v; where a row sums in two, with its v-th vectors of two. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t row, int64_t later) {
   const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
   const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
@@ -208,7 +208,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #define HFM__ROW_OF_X(r) \
   const float *x##r = g->x[g->m > r ? r : 0]; \
   hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
-#define HFM__ADD_PRODUCTS(r) { \
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
     c0##r = hfm__v_float_fma(x, p0, c0##r); \
     if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
@@ -216,11 +216,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
     if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
   }
-#define HFM__PUT_SUMS(r) /* nothing added turns -0 into 0, as there */ \
-  sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-  if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-  if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-  if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero()));
+#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
+    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
+    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
+    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
+    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+  }
   HFM__FEW(HFM__ROW_OF_X)
   for (i = 0; i < end; i += step) {
     const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
@@ -251,6 +252,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
     }
   }
 }
+
+/* What is fetched is FETCH_FEW bytes further on in its stream. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
+  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
+  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
+  int64_t row, stream;
+  for (row = 0; row < g->rows; row++) {
+    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
+      const int64_t at = row + stream * g->apart;
+      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+    }
+  }
+}
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
@@ -260,11 +274,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  int64_t stream;
-  if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++)
-        HFM__FN(few_dots_as)(dtype, g, row + stream * g->apart, row + stream / 2 + (stream + 2) % 4 * g->apart);
+  if (g->m > 2) {
+    HFM__FN(few_rows_as)(dtype, 4, g);
+  } else if (g->m > 1) {
+    HFM__FN(few_rows_as)(dtype, 2, g);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {

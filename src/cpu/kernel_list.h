@@ -5,7 +5,8 @@
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 }; /* bytes from what is read to what is fetched for later */
+/* Bytes from what is read to what is fetched for later: in panels; in weight rows, by one row of x; by a few. */
+enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024, HFM__FETCH_FEW = 4096 };
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
