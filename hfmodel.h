@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "572c02f5f4d999a8" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "17d73d756aed563e" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -4585,16 +4585,24 @@ HFM__PRIVATE uint32_t hfm__json_insert(hfm__json *doc, uint32_t object, const ch
   return key + 1;
 }
 
-/* Makes `node` a scalar with this text (a string: unescaped). Text of the same kind is overwritten where it fits, so
-   that setting a value again and again does not grow the document. */
+/* Makes `node` a scalar with this text (a string: unescaped). Text of the same kind is overwritten where it fits, and
+   what is last in the document gives its room back, so that setting a value again and again does not grow it. */
 HFM__PRIVATE int hfm__json_set_scalar(hfm__json *doc, uint32_t node, int32_t kind, const char *text, size_t size) {
   hfm__json_node *value = &doc->nodes[node];
+  const size_t end = doc->text_size;
+  const int is_last = value->kind <= HFM__JSON_STRING && (size_t)value->start + value->size + 1 == end;
   if (value->kind == kind && value->size >= size) {
     if (size) memmove(doc->text + value->start, text, size);
-    if (kind == HFM__JSON_STRING) doc->text[value->start + size] = 0;
+    if (is_last) doc->text_size = (size_t)value->start + size + 1;
+    if (is_last || kind == HFM__JSON_STRING) doc->text[value->start + size] = 0;
   } else {
-    const uint32_t start = hfm__json_store(doc, text, size);
-    if (start == UINT32_MAX) return 0;
+    uint32_t start;
+    if (is_last) doc->text_size = value->start;
+    start = hfm__json_store(doc, text, size);
+    if (start == UINT32_MAX) {
+      doc->text_size = end;
+      return 0;
+    }
     value->start = start;
   }
   value->size = (uint32_t)size;
@@ -8395,6 +8403,7 @@ HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const 
     same_as = hfm__json_text(otherwise.doc, otherwise.node);
     if (!same_as || same_as[0] != '=') return value.node ? value : otherwise;
     key = same_as + 1;
+    if (strchr(key, '/')) return hfm__config_walk(&config->defaults, config, key); /* a quotient, no file's key */
   }
 }
 
@@ -10768,7 +10777,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
@@ -12196,7 +12205,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
@@ -13624,7 +13633,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
@@ -15053,7 +15062,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
@@ -16475,7 +16484,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
@@ -17899,7 +17908,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
@@ -19339,7 +19348,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
@@ -20745,7 +20754,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
@@ -22170,7 +22179,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;

@@ -26,6 +26,7 @@ HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const 
     same_as = hfm__json_text(otherwise.doc, otherwise.node);
     if (!same_as || same_as[0] != '=') return value.node ? value : otherwise;
     key = same_as + 1;
+    if (strchr(key, '/')) return hfm__config_walk(&config->defaults, config, key); /* a quotient, no file's key */
   }
 }
 

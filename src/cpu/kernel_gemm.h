@@ -253,7 +253,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   }
 }
 
-/* What is fetched is FETCH_FEW bytes further on in its stream. */
+/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
   const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
   const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;

@@ -383,16 +383,24 @@ HFM__PRIVATE uint32_t hfm__json_insert(hfm__json *doc, uint32_t object, const ch
   return key + 1;
 }
 
-/* Makes `node` a scalar with this text (a string: unescaped). Text of the same kind is overwritten where it fits, so
-   that setting a value again and again does not grow the document. */
+/* Makes `node` a scalar with this text (a string: unescaped). Text of the same kind is overwritten where it fits, and
+   what is last in the document gives its room back, so that setting a value again and again does not grow it. */
 HFM__PRIVATE int hfm__json_set_scalar(hfm__json *doc, uint32_t node, int32_t kind, const char *text, size_t size) {
   hfm__json_node *value = &doc->nodes[node];
+  const size_t end = doc->text_size;
+  const int is_last = value->kind <= HFM__JSON_STRING && (size_t)value->start + value->size + 1 == end;
   if (value->kind == kind && value->size >= size) {
     if (size) memmove(doc->text + value->start, text, size);
-    if (kind == HFM__JSON_STRING) doc->text[value->start + size] = 0;
+    if (is_last) doc->text_size = (size_t)value->start + size + 1;
+    if (is_last || kind == HFM__JSON_STRING) doc->text[value->start + size] = 0;
   } else {
-    const uint32_t start = hfm__json_store(doc, text, size);
-    if (start == UINT32_MAX) return 0;
+    uint32_t start;
+    if (is_last) doc->text_size = value->start;
+    start = hfm__json_store(doc, text, size);
+    if (start == UINT32_MAX) {
+      doc->text_size = end;
+      return 0;
+    }
     value->start = start;
   }
   value->size = (uint32_t)size;

@@ -384,6 +384,7 @@ static void test_quotient(void) {
       {"{\"model_type\": \"llama\", \"num_attention_heads\": \"x\"}", -1},
       {"{\"model_type\": \"llama\", \"head_dim\": null, \"num_attention_heads\": 16}", 256},
       {"{\"model_type\": \"llama\", \"head_dim\": 5}", 5},
+      {"{\"model_type\": \"llama\", \"hidden_size/num_attention_heads\": 7}", 128},
       {"{\"model_type\": \"mistral\", \"num_attention_heads\": 64}", 64},
       {"{\"model_type\": \"ministral\"}", -1}, {"{\"model_type\": \"qwen2\"}", -1},
       {"{\"model_type\": \"mixtral\"}", -1}, {"{\"model_type\": \"gemma\"}", 256},
@@ -502,6 +503,14 @@ static void test_editing_is_bounded(void) {
     if (i == 0) size = c->document.text_size;
   }
   CHECK_INT(c->document.text_size, size);
+  hfm_config_free(c);
+  c = config_of("{\"model_type\": \"llama\", \"hidden_size\": 3200}");
+  if (!c) return;
+  size = c->defaults.text_size;
+  for (int i = 0; i < 1000; i++) { /* a quotient of 3, 2, 3, ... digits, or none */
+    CHECK_INT(hfm_config_set_int(c, "hidden_size", i % 4 < 2 ? 3200 : i % 4 == 2 ? 3168 : 3169, &error), HFM_OK);
+    CHECK(c->defaults.text_size <= size);
+  }
   for (int i = 0; i < 1023; i++) memcpy(path + 2 * i, "a.", 2);
   memcpy(path + 2046, "a", 2);
   CHECK_INT(hfm_config_set_int(c, path, 1, &error), HFM_ERROR_ARGUMENT);
