@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "17d73d756aed563e" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "cca57c01eafcafb4" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -113,7 +113,7 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors: a .bin is refused by name
   HFMODEL_NO_GGUF         GGUF files can't be looked into
   HFMODEL_NO_SIMD         only the portable kernels
-  HFMODEL_NO_SCALAR       not the portable kernels, where the compiler is told of SSE2, NEON or SIMD128; then there is
+  HFMODEL_NO_SCALAR       not the portable kernels, where the compiler is told of SSE2, 64-bit NEON or SIMD128; then there is
                           no HFM_ISA_SCALAR (smaller code)
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
@@ -8345,7 +8345,8 @@ HFM__PRIVATE hfm_result hfm__rope_make_types(hfm_config *config, const char *key
   hfm_result result = HFM_OK;
   if (!at || !at->layer_type) return HFM_OK;
   if (!hfm__starts_with(key, HFM__ROPE_PARAMETERS) &&
-      (hfm__json_kind(doc, object) <= HFM__JSON_NULL || !hfm__starts_with(key, "rope_scaling")))
+      (hfm__json_kind(doc, object) <= HFM__JSON_NULL ||
+       (!hfm__equal(key, "rope_scaling") && !hfm__starts_with(key, "rope_scaling."))))
     return HFM_OK;
   if (!object) object = node = hfm__json_insert(doc, doc->root, name, strlen(name));
   if (object && hfm__json_kind(doc, object) == HFM__JSON_NULL)
@@ -9663,8 +9664,8 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
 /* ==== cpu/vec_scalar (private): the vector vocabulary, one float wide ============================================
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL
-     rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, else 1, without
-     a branch between them: worth it where instructions are what is short
+     rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
+     it isn't defined), without a branch between them: 2 where instructions are what is short
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)

@@ -132,7 +132,8 @@ HFM__PRIVATE hfm_result hfm__rope_make_types(hfm_config *config, const char *key
   hfm_result result = HFM_OK;
   if (!at || !at->layer_type) return HFM_OK;
   if (!hfm__starts_with(key, HFM__ROPE_PARAMETERS) &&
-      (hfm__json_kind(doc, object) <= HFM__JSON_NULL || !hfm__starts_with(key, "rope_scaling")))
+      (hfm__json_kind(doc, object) <= HFM__JSON_NULL ||
+       (!hfm__equal(key, "rope_scaling") && !hfm__starts_with(key, "rope_scaling."))))
     return HFM_OK;
   if (!object) object = node = hfm__json_insert(doc, doc->root, name, strlen(name));
   if (object && hfm__json_kind(doc, object) == HFM__JSON_NULL)
