@@ -107,8 +107,8 @@ BUILD MACROS (define them before the implementation, and the same ones everywher
   HFMODEL_NO_PICKLE       no pytorch_model.bin, only safetensors: a .bin is refused by name
   HFMODEL_NO_GGUF         GGUF files can't be looked into
   HFMODEL_NO_SIMD         only the portable kernels
-  HFMODEL_NO_SCALAR       not the portable kernels, where the compiler is told of SSE2, 64-bit NEON or SIMD128; then there is
-                          no HFM_ISA_SCALAR (smaller code)
+  HFMODEL_NO_SCALAR       not the portable kernels, where the compiler is told of SSE2, 64-bit NEON or SIMD128; then
+                          there is no HFM_ISA_SCALAR (smaller code)
   HFMODEL_NO_AVX2         no AVX2 and AVX-512 kernels (smaller code)
   HFMODEL_NO_AVX512       no AVX-512 kernels
   HFMODEL_NO_STRICT       no options.strict
