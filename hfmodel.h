@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2b1466173d0f9de4" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8a45a71866eaf38a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8619,9 +8619,9 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- Setters ---- */
 
-/* A quotient among the defaults, "=a/b", is a default of its own, "a/b": of what the keys say now, null where it is no
-   whole number. Transformers divides once, when a configuration is made; here the quotient follows its keys, until
-   what it is the default of is set. */
+/* A quotient among the defaults, "=a/b", is a default of its own, "a/b": of what the keys say now, its whole part; null
+   where one isn't above 0. Transformers divides once, when a configuration is made; here the quotient follows its keys,
+   until what it is the default of is set. */
 HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *error) {
   const hfm__config_pair *pair = config->class_known ? config->class_known->defaults : NULL;
   for (; pair && pair->key; pair++) {
@@ -8636,7 +8636,7 @@ HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *err
     name[slash - pair->value - 2] = 0;
     whole = hfm_config_get_int(config, name, 0);
     part = hfm_config_get_int(config, name + strlen(name) + 1, 0);
-    if (whole > 0 && part > 0 && whole % part == 0) hfm__text_i64(&quotient, whole / part);
+    if (whole > 0 && part > 0) hfm__text_i64(&quotient, whole / part);
     if (!node || !hfm__json_set_scalar(&config->defaults, node, quotient.length ? HFM__JSON_NUMBER : HFM__JSON_NULL,
                                        number, quotient.length))
       return hfm__fail_memory(error, "a configuration", 0);
@@ -27765,10 +27765,10 @@ HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, cons
 }
 
 /* Elements of a head, where a model may say how many. Most configuration classes leave it to the model to divide; those
-   that do it themselves have that default, which is null or absent where it would not be whole. */
+   that do it themselves have that default. What is left over is nobody's: the heads are narrower than hidden_size. */
 HFM__PRIVATE int64_t hfm__head_dim(hfm__builder *b, const hfm__causal *self, int64_t heads) {
   if (!hfm__is_null(b, "head_dim")) return hfm__size(b, "head_dim");
-  hfm__divides(b, "num_attention_heads", heads, "hidden_size", self->width);
+  if (heads > self->width) hfm__divides(b, "num_attention_heads", heads, "hidden_size", self->width);
   return HFM__MAX(self->width / heads, 1);
 }
 
@@ -29337,6 +29337,7 @@ typedef struct hfm__llama_traits {
   int32_t qk_norm;          /* HFM__QK_NORM_... */
   int32_t window;           /* HFM__WINDOW_... */
   int32_t no_rope_layers;   /* 1: the layers that no_rope_layers says have no rotary embeddings */
+  int32_t even_heads;       /* 1: hidden_size must be a multiple of num_attention_heads */
 } hfm__llama_traits;
 
 HFM__PRIVATE hfm__causal *hfm__llama_configure(hfm__builder *b) {
@@ -29344,6 +29345,8 @@ HFM__PRIVATE hfm__causal *hfm__llama_configure(hfm__builder *b) {
   const int32_t bias = hfm__flag(b, "attention_bias");
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
+  if (traits->even_heads)
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
   self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
@@ -29389,25 +29392,25 @@ HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int
 
 static const hfm__decoder_layer_class hfm__llama_layer = {hfm__llama_layer_init, hfm__decoder_layer_forward};
 
-/* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
+/* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers; even_heads. */
 static const hfm__llama_traits hfm__llama_itself = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
-    HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0, 1};
 static const hfm__llama_traits hfm__mistral_traits = {
     HFM__DECODER(llama, "model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0, 0};
 static const hfm__llama_traits hfm__ministral_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
-    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
+    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0, 0};
 static const hfm__llama_traits hfm__smollm3_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
-    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
+    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1, 0};
 
 /* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
 

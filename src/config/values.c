@@ -241,9 +241,9 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
 
 /* ---- Setters ---- */
 
-/* A quotient among the defaults, "=a/b", is a default of its own, "a/b": of what the keys say now, null where it is no
-   whole number. Transformers divides once, when a configuration is made; here the quotient follows its keys, until
-   what it is the default of is set. */
+/* A quotient among the defaults, "=a/b", is a default of its own, "a/b": of what the keys say now, its whole part; null
+   where one isn't above 0. Transformers divides once, when a configuration is made; here the quotient follows its keys,
+   until what it is the default of is set. */
 HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *error) {
   const hfm__config_pair *pair = config->class_known ? config->class_known->defaults : NULL;
   for (; pair && pair->key; pair++) {
@@ -258,7 +258,7 @@ HFM__PRIVATE hfm_result hfm__config_calculate(hfm_config *config, hfm_error *err
     name[slash - pair->value - 2] = 0;
     whole = hfm_config_get_int(config, name, 0);
     part = hfm_config_get_int(config, name + strlen(name) + 1, 0);
-    if (whole > 0 && part > 0 && whole % part == 0) hfm__text_i64(&quotient, whole / part);
+    if (whole > 0 && part > 0) hfm__text_i64(&quotient, whole / part);
     if (!node || !hfm__json_set_scalar(&config->defaults, node, quotient.length ? HFM__JSON_NUMBER : HFM__JSON_NULL,
                                        number, quotient.length))
       return hfm__fail_memory(error, "a configuration", 0);

@@ -37,10 +37,10 @@ HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, cons
 }
 
 /* Elements of a head, where a model may say how many. Most configuration classes leave it to the model to divide; those
-   that do it themselves have that default, which is null or absent where it would not be whole. */
+   that do it themselves have that default. What is left over is nobody's: the heads are narrower than hidden_size. */
 HFM__PRIVATE int64_t hfm__head_dim(hfm__builder *b, const hfm__causal *self, int64_t heads) {
   if (!hfm__is_null(b, "head_dim")) return hfm__size(b, "head_dim");
-  hfm__divides(b, "num_attention_heads", heads, "hidden_size", self->width);
+  if (heads > self->width) hfm__divides(b, "num_attention_heads", heads, "hidden_size", self->width);
   return HFM__MAX(self->width / heads, 1);
 }
 

@@ -20,6 +20,7 @@ typedef struct hfm__llama_traits {
   int32_t qk_norm;          /* HFM__QK_NORM_... */
   int32_t window;           /* HFM__WINDOW_... */
   int32_t no_rope_layers;   /* 1: the layers that no_rope_layers says have no rotary embeddings */
+  int32_t even_heads;       /* 1: hidden_size must be a multiple of num_attention_heads */
 } hfm__llama_traits;
 
 HFM__PRIVATE hfm__causal *hfm__llama_configure(hfm__builder *b) {
@@ -27,6 +28,8 @@ HFM__PRIVATE hfm__causal *hfm__llama_configure(hfm__builder *b) {
   const int32_t bias = hfm__flag(b, "attention_bias");
   hfm__decoder *self = hfm__decoder_make(b, "hidden_act");
   if (!self) return NULL;
+  if (traits->even_heads)
+    hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
   self->qkv_bias = traits->qkv_bias == HFM__BIAS_ALWAYS || (traits->qkv_bias == HFM__BIAS_BY_CONFIG && bias);
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
@@ -72,25 +75,25 @@ HFM__PRIVATE void hfm__llama_layer_init(hfm__builder *b, hfm__decoder *self, int
 
 static const hfm__decoder_layer_class hfm__llama_layer = {hfm__llama_layer_init, hfm__decoder_layer_forward};
 
-/* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers. */
+/* Traits: decoder; biases of q, k and v, of o, of the MLP; qk_norm; window; no_rope_layers; even_heads. */
 static const hfm__llama_traits hfm__llama_itself = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
-    HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_NONE, 0, 1};
 static const hfm__llama_traits hfm__mistral_traits = {
     HFM__DECODER(llama, "model"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0, 0};
 static const hfm__llama_traits hfm__ministral_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
-    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0};
+    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0, 0};
 static const hfm__llama_traits hfm__smollm3_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
-    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1};
+    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1, 0};
 
 /* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
 

@@ -379,7 +379,7 @@ static void test_quotient(void) {
   } cases[] = {
       {"{\"model_type\": \"llama\"}", 128},
       {"{\"model_type\": \"llama\", \"hidden_size\": 48, \"num_attention_heads\": 3}", 16},
-      {"{\"model_type\": \"llama\", \"hidden_size\": 48, \"head_dim\": null}", -1}, /* 32 heads: not whole */
+      {"{\"model_type\": \"llama\", \"hidden_size\": 48, \"head_dim\": null}", 1}, /* 32 heads: its whole part */
       {"{\"model_type\": \"llama\", \"num_attention_heads\": 0}", -1},
       {"{\"model_type\": \"llama\", \"num_attention_heads\": \"x\"}", -1},
       {"{\"model_type\": \"llama\", \"head_dim\": null, \"num_attention_heads\": 16}", 256},
@@ -404,7 +404,7 @@ static void test_quotient(void) {
   CHECK_INT(hfm_config_set_int(c, "hidden_size", 64, &error), HFM_OK);
   CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 2);
   CHECK_INT(hfm_config_set_int(c, "hidden_size", 65, &error), HFM_OK);
-  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), -1);
+  CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 2);
   CHECK_INT(hfm_config_set_int(c, "num_attention_heads", 5, &error), HFM_OK);
   CHECK_INT(hfm_config_get_int(c, "head_dim", -1), 13);
   CHECK_INT(hfm_config_set_int(c, "head_dim", 12, &error), HFM_OK);

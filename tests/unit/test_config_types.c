@@ -119,6 +119,7 @@ static void test_numbers(void) {
       {DIR("bert_base"), "hidden_size", "2147483648", HFM_E_CONFIG_RANGE, "is 2147483648, but"},
       {DIR("bert_base"), "hidden_size", "1000000000000000019884624838656", HFM_E_CONFIG_TYPE, NULL},
       {DIR("bert_base"), "num_attention_heads", "5", HFM_E_CONFIG_RANGE, "must be a multiple of 'num_attention_heads'"},
+      {DIR("llama_base"), "num_attention_heads", "8", HFM_E_CONFIG_RANGE, "a multiple of 'num_attention_heads'"},
       {DIR("gemma_base"), "use_bidirectional_attention", "true", HFM_E_CONFIG_VALUE, "'use_bidirectional_attention'"},
       {DIR("gemma_base"), "use_bidirectional_attention", "null", HFM_E_NONE, NULL},
       {DIR("gemma2_base"), "use_bidirectional_attention", "true", HFM_E_CONFIG_VALUE, "'use_bidirectional_attention'"},
