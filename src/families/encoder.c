@@ -17,11 +17,15 @@ typedef struct hfm__bert_embeddings {
   hfm__mod word_embeddings, position_embeddings, token_type_embeddings, LayerNorm, dropout;
 } hfm__bert_embeddings;
 
+/* BertSelfOutput and BertOutput. */
+typedef struct hfm__bert_output {
+  hfm__mod dense, LayerNorm, dropout;
+} hfm__bert_output;
+
 typedef struct hfm__bert_layer {
-  hfm__mod query, key, value, attention_dropout;                     /* attention.self */
-  hfm__mod attention_dense, attention_LayerNorm, attention_dropout2; /* attention.output */
+  hfm__mod query, key, value, attention_dropout; /* attention.self */
+  hfm__bert_output attention_output, output;
   hfm__mod intermediate_dense, intermediate_act_fn;
-  hfm__mod output_dense, output_LayerNorm, output_dropout;
 } hfm__bert_layer;
 
 /* What sets a family apart below its heads. */
@@ -89,6 +93,21 @@ HFM__PRIVATE hfm__val hfm__bert_embed(hfm__builder *b, const hfm__bert_embedding
 
 /* ---- Encoder ---- */
 
+HFM__PRIVATE void hfm__bert_output_init(hfm__builder *b, hfm__bert_output *self, const char *class_name, int64_t size,
+                                        const hfm__bert_config *c) {
+  hfm__begin(b, "output", class_name);
+  self->dense = hfm__linear(b, "dense", size, c->hidden_size, 1);
+  self->LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
+  self->dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
+  hfm__end(b);
+}
+
+HFM__PRIVATE hfm__val hfm__bert_output_forward(hfm__builder *b, const hfm__bert_output *self, hfm__val x,
+                                               hfm__val residual) {
+  x = hfm__call(b, self->dropout, hfm__call(b, self->dense, x));
+  return hfm__call(b, self->LayerNorm, hfm__add(b, x, residual));
+}
+
 HFM__PRIVATE void hfm__bert_layer_init(hfm__builder *b, hfm__bert_layer *self, const hfm__bert_config *c) {
   hfm__begin(b, "attention", "*Attention");
   hfm__begin(b, "self", "*SelfAttention");
@@ -97,21 +116,13 @@ HFM__PRIVATE void hfm__bert_layer_init(hfm__builder *b, hfm__bert_layer *self, c
   self->value = hfm__linear(b, "value", c->hidden_size, c->hidden_size, 1);
   self->attention_dropout = hfm__dropout(b, "dropout", c->attention_probs_dropout_prob);
   hfm__end(b);
-  hfm__begin(b, "output", "*SelfOutput");
-  self->attention_dense = hfm__linear(b, "dense", c->hidden_size, c->hidden_size, 1);
-  self->attention_LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
-  self->attention_dropout2 = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
-  hfm__end(b);
+  hfm__bert_output_init(b, &self->attention_output, "*SelfOutput", c->hidden_size, c);
   hfm__end(b);
   hfm__begin(b, "intermediate", "*Intermediate");
   self->intermediate_dense = hfm__linear(b, "dense", c->hidden_size, c->intermediate_size, 1);
   self->intermediate_act_fn = hfm__activation(b, "intermediate_act_fn", c->hidden_act);
   hfm__end(b);
-  hfm__begin(b, "output", "*Output");
-  self->output_dense = hfm__linear(b, "dense", c->intermediate_size, c->hidden_size, 1);
-  self->output_LayerNorm = hfm__layer_norm(b, "LayerNorm", c->hidden_size, c->layer_norm_eps);
-  self->output_dropout = hfm__dropout(b, "dropout", c->hidden_dropout_prob);
-  hfm__end(b);
+  hfm__bert_output_init(b, &self->output, "*Output", c->intermediate_size, c);
 }
 
 HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *model, int64_t index, hfm__val x,
@@ -122,17 +133,15 @@ HFM__PRIVATE hfm__val hfm__bert_layer_forward(hfm__builder *b, const hfm__bert *
   const double scale = 1.0 / sqrt((double)(c->hidden_size / heads));
   const hfm__val q = hfm__split_heads(b, hfm__call(b, self->query, x), heads);
   hfm__val k = hfm__split_heads(b, hfm__call(b, self->key, x), heads);
-  hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads), attention, output;
+  hfm__val v = hfm__split_heads(b, hfm__call(b, self->value, x), heads), attention, y;
   if (c->is_decoder) {
     k = hfm__cached(b, index, "key", k);
     v = hfm__cached(b, index, "value", v);
   }
   attention = hfm__attend(b, q, k, v, mask, scale, c->causal);
-  attention = hfm__call(b, self->attention_dropout2, hfm__call(b, self->attention_dense, attention));
-  attention = hfm__call(b, self->attention_LayerNorm, hfm__add(b, attention, x));
-  output = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));
-  output = hfm__call(b, self->output_dropout, hfm__call(b, self->output_dense, output));
-  return hfm__call(b, self->output_LayerNorm, hfm__add(b, output, attention));
+  attention = hfm__bert_output_forward(b, &self->attention_output, attention, x);
+  y = hfm__call(b, self->intermediate_act_fn, hfm__call(b, self->intermediate_dense, attention));
+  return hfm__bert_output_forward(b, &self->output, y, attention);
 }
 
 HFM__PRIVATE void hfm__bert_encoder_init(hfm__builder *b, hfm__bert *self) {
