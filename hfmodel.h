@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "36de2ce0f79428ee" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2ed1555d1a595f43" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1204,9 +1204,8 @@ HFM__INLINE uint64_t hfm__le64(const void *p) {
 #endif
 
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
-   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing; what HFM__HAS_... 0 rules out can't
-   be reached, and compilers drop it. With HFMODEL_NO_CACHE decoders keep no states: hfm__cached is what it is given.
-   */
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing; what HFM__HAS_... 0 rules out is
+   never reached, and compilers drop it. With HFMODEL_NO_CACHE decoders keep no states: hfm__cached gives back its x. */
 #if !defined(HFMODEL_NO_CACHE) && \
     (defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
      defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART))
@@ -29421,7 +29420,7 @@ static const hfm__llama_traits hfm__smollm3_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1, 0};
 
-/* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
+/* ---- Configuration classes: Ministral's has Mistral's defaults, but for head_dim ---- */
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},
@@ -32158,7 +32157,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *wei
 /* A table of pieces for what may lie in some. */
 HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
   weight->piece_count = hfm__parameter_pieces(p);
-  if (!HFM__HAS_STACKS || !weight->piece_count) return HFM_OK;
+  if (!weight->piece_count) return HFM_OK;
   weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
                                                    (uint64_t)weight->piece_count * sizeof *weight->pieces);
   return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);

@@ -80,9 +80,8 @@
 #endif
 
 /* What only some families need: without them its ops, kernels and builder functions are not there, and a family that
-   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing; what HFM__HAS_... 0 rules out can't
-   be reached, and compilers drop it. With HFMODEL_NO_CACHE decoders keep no states: hfm__cached is what it is given.
-   */
+   uses them does not compile. HFM__FOR_...(row) is that row of a list, or nothing; what HFM__HAS_... 0 rules out is
+   never reached, and compilers drop it. With HFMODEL_NO_CACHE decoders keep no states: hfm__cached gives back its x. */
 #if !defined(HFMODEL_NO_CACHE) && \
     (defined(HFM__WITH_BERT) || defined(HFM__WITH_ROBERTA) || defined(HFM__WITH_CAUSAL) || \
      defined(HFM__WITH_LLAMA_KIN) || defined(HFM__WITH_T5) || defined(HFM__WITH_BART))

@@ -95,7 +95,7 @@ static const hfm__llama_traits hfm__smollm3_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
     HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1, 0};
 
-/* ---- Configuration classes: Ministral's has Mistral's defaults ---- */
+/* ---- Configuration classes: Ministral's has Mistral's defaults, but for head_dim ---- */
 
 static const hfm__config_pair hfm__llama_defaults[] = {
   {"attention_bias", "false"}, {"attention_dropout", "0.0"}, {"bos_token_id", "1"}, {"eos_token_id", "2"},

@@ -394,7 +394,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *wei
 /* A table of pieces for what may lie in some. */
 HFM__PRIVATE hfm_result hfm__weight_table(hfm__loader *l, hfm__weight *weight, const hfm__parameter *p) {
   weight->piece_count = hfm__parameter_pieces(p);
-  if (!HFM__HAS_STACKS || !weight->piece_count) return HFM_OK;
+  if (!weight->piece_count) return HFM_OK;
   weight->pieces = (const void **)hfm__arena_alloc(&l->model->tree.arena,
                                                    (uint64_t)weight->piece_count * sizeof *weight->pieces);
   return weight->pieces ? HFM_OK : hfm__fail_memory(l->error, "a table of weights", 0);
