@@ -3,11 +3,13 @@
      cc -O2 -Isrc tools/bench.c -o build/kernels -lm -pthread
      build/kernels [--quick] [--json] [--threads N] [--isa NAME] [--rounds N] [FILTER...]
 
-   Every case is measured once a round, and rounds are interleaved. Right before and after it, its peak is measured,
-   too: FMA throughput in registers, or read bandwidth with four streams, of as many threads. Both change from one
-   second to the next where others share the machine. A line gives the best rate with its share of the greater of the
-   two peaks beside it, and the medians of rates and shares. Weights are cold: each call takes the next of many
-   copies; "of read" is how fast they are read. FILTER: only cases whose name contains one. */
+   Every case is measured once a round, and rounds are interleaved. A line gives the best rate with its share of the
+   peak beside it, and the medians of rates and shares. What multiplies takes turns with its peak, FMA throughput in
+   registers, of as many threads: a core's clock follows what it does within a millisecond, and is up to a tenth higher
+   where nothing is loaded (the first line has the peak alone). For what reads, the peak is the greater bandwidth of
+   four streams right before and after it. Both change from one second to the next where others share the machine.
+   Weights are cold: each call takes the next of many copies; "of read" is how fast they are read. FILTER: only cases
+   whose name contains one. */
 #define _GNU_SOURCE
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
@@ -78,11 +80,11 @@ static void run_linear(bench_case *c) {
   run_op(c);
 }
 
-/* Bytes that begin a cache line, as a session's do. */
+/* Bytes that begin a cache line, in huge pages if they are many, as a session's do. */
 static void *lines(size_t size) {
-  uint8_t *p = (uint8_t *)malloc(size + 63);
+  uint8_t *p = (uint8_t *)hfm__large_alloc(size + 63);
   if (!p) exit(1);
-  return p + (64 - (uintptr_t)p % 64) % 64;
+  return hfm__align64(p);
 }
 
 static float *floats(int64_t n) {
@@ -230,28 +232,39 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double rate_of(bench_case *c) {
-  double t, calls = 0, elapsed;
+enum { TURN_ROUNDS = 30000, MAX_CALLS = 100 }; /* multiply-adds after each call: some 60 us */
+
+/* Calls for at least 6 ms, and the median of them; in turns with the peak of what multiplies, if *peak isn't NULL. */
+static double rate_of(bench_case *c, double *peak) {
+  double spent[MAX_CALLS], at_peak[MAX_CALLS], total = 0, flops = 0;
+  int calls = 0;
   c->run(c);
-  t = seconds();
-  do {
+  while (total < 0.006 && calls < MAX_CALLS) {
+    const double t = seconds();
     c->run(c);
+    spent[calls] = seconds() - t;
+    total += spent[calls];
+    if (peak) at_peak[calls] = fma_seconds(&bench.peaks, c->unit == UNIT_PAIRS, TURN_ROUNDS, &flops);
     calls++;
-    elapsed = seconds() - t;
-  } while (elapsed < 0.006);
-  return c->work * calls / elapsed;
+  }
+  qsort(spent, (size_t)calls, sizeof(double), compare);
+  if (peak) {
+    qsort(at_peak, (size_t)calls, sizeof(double), compare);
+    *peak = flops / at_peak[calls / 2];
+  }
+  return c->work / spent[calls / 2];
 }
 
-/* One round of a case, between its peaks. */
+/* One round of a case, with its peaks. */
 static void sample(bench_case *c, int round) {
-  const int read = c->weight_bytes && c->unit != UNIT_BYTES;
-  double peak = 0, bytes = 0;
-  if (read) bytes = peak_now(UNIT_BYTES);
-  if (c->unit < PEAKS) peak = peak_now(c->unit);
-  c->rate[round] = rate_of(c);
-  if (c->unit < PEAKS) c->share[round] = c->rate[round] / HFM__MAX(peak, peak_now(c->unit));
-  if (!read) return;
-  c->of_read[round] = c->rate[round] / c->work * (double)c->weight_bytes / HFM__MAX(bytes, peak_now(UNIT_BYTES));
+  const int multiplies = c->unit == UNIT_FLOPS || c->unit == UNIT_PAIRS;
+  double peak = 0, read = 0;
+  if (c->weight_bytes) read = peak_now(UNIT_BYTES);
+  if (multiplies) (void)peak_now(c->unit);
+  c->rate[round] = rate_of(c, multiplies ? &peak : NULL);
+  if (c->weight_bytes) read = HFM__MAX(read, peak_now(UNIT_BYTES));
+  if (c->unit < PEAKS) c->share[round] = c->rate[round] / (multiplies ? peak : read);
+  if (multiplies && c->weight_bytes) c->of_read[round] = c->rate[round] / c->work * (double)c->weight_bytes / read;
 }
 
 static int wanted(const char *name, char **filters, int count) {

@@ -18,12 +18,13 @@ typedef struct machine_peaks {
 static double seconds(void) { return (double)hfm__clock_ns() * 1e-9; }
 
 enum { FMA_ROUNDS = 300000 };
-static double fma_work; /* flops of one chunk */
+static long fma_rounds; /* of one chunk */
+static double fma_work; /* its flops */
 
 /* Independent multiply-adds in registers; ctx says of which tier, or, negative, of pairs of bf16. */
 static void fma_chunk(void *ctx, int64_t chunk, int32_t worker) {
   const int32_t isa = *(const int32_t *)ctx;
-  long n = FMA_ROUNDS;
+  long n = fma_rounds;
 #if HFM__X86 && (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
 #define TIMES12(X) X("0") X("1") X("2") X("3") X("4") X("5") X("6") X("7") X("8") X("9") X("10") X("11")
 #define DOT(i) "vdpbf16ps %%zmm14, %%zmm15, %%zmm" i "\n"
@@ -47,7 +48,7 @@ static void fma_chunk(void *ctx, int64_t chunk, int32_t worker) {
   } else {
     PEAK_LOOP("xorps %%xmm14, %%xmm14\nxorps %%xmm13, %%xmm13\n", XMM, "");
   }
-  if (worker == 0) fma_work = FMA_ROUNDS * 24.0 * width;
+  if (worker == 0) fma_work = (double)fma_rounds * 24.0 * width;
 #else
   float a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
   volatile float one = 1.0f;
@@ -55,22 +56,29 @@ static void fma_chunk(void *ctx, int64_t chunk, int32_t worker) {
   for (; n > 0; n--)
     for (j = 0; j < 8; j++) a[j] = a[j] * one + one;
   one = a[0];
-  if (worker == 0) fma_work = FMA_ROUNDS * 16.0;
+  if (worker == 0) fma_work = (double)fma_rounds * 16.0;
   (void)isa;
 #endif
   (void)chunk;
 }
 
+/* Seconds of all threads together for `rounds` each; *flops: of all. */
+static double fma_seconds(const machine_peaks *m, int dot, long rounds, double *flops) {
+  int32_t isa = dot ? -1 : m->isa;
+  double t = seconds();
+  fma_rounds = rounds;
+  (void)hfm__pool_run(m->pool, fma_chunk, &isa, 0, m->pool->threads, 0);
+  *flops = fma_work * m->pool->threads;
+  return seconds() - t;
+}
+
 /* Flops per second of all threads together. */
 static double fma_peak(const machine_peaks *m, int dot) {
-  int32_t isa = dot ? -1 : m->isa;
   double best = 0;
   int round;
   for (round = 0; round < 3; round++) {
-    double t = seconds();
-    (void)hfm__pool_run(m->pool, fma_chunk, &isa, 0, m->pool->threads, 0);
-    t = seconds() - t;
-    best = HFM__MAX(best, fma_work * m->pool->threads / t);
+    double flops, t = fma_seconds(m, dot, FMA_ROUNDS, &flops);
+    best = HFM__MAX(best, flops / t);
   }
   return best;
 }
