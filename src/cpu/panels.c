@@ -77,25 +77,20 @@ HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, in
 HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, int32_t transposed) {
   hfm__packing *packing = cpu->packing;
   struct hfm__panels layout, *panels;
-  uint64_t bytes, align, slack;
+  uint64_t bytes;
   if (!packing || packing->policy == HFM_PACK_NEVER || !weight) return;
   bytes = hfm__panels_bytes(cpu, weight->dtype, weight->rank, weight->shape, transposed, &layout);
   if (!bytes) return;
-  align = hfm__wanted_alignment(&packing->mem, hfm__panels_data(&layout));
-  slack = align - 64; /* never touched */
   hfm__lock_take(&packing->lock);
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
-    panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes + slack);
+    panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
     if (panels) {
       const size_t head = sizeof *panels + (size_t)hfm__panel_count(layout.n, layout.nr) * sizeof(hfm__atomic);
-      const uintptr_t data = (uintptr_t)panels + head + (uintptr_t)align - 1;
+      if (packing->policy == HFM_PACK_LAZY) hfm__block_pages(&packing->mem, panels, bytes, 0); /* touched bit by bit */
       memset(panels, 0, head);
       *panels = layout;
-      panels->bytes = bytes + slack;
       panels->states = (hfm__atomic *)(panels + 1);
-      panels->data = (uint8_t *)(data / (uintptr_t)align * (uintptr_t)align);
-      if (packing->policy == HFM_PACK_EAGER)
-        hfm__block_in_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
+      panels->data = hfm__align64((uint8_t *)panels + head);
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -172,7 +167,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__block_in_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
+    hfm__block_pages(&cpu->packing->mem, panels, panels->bytes, 1); /* gathered by and by */
   return at;
 }
 

@@ -162,8 +162,6 @@ HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t t
 
 /* ---- Programs and their memory ---- */
 
-HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
-
 HFM__PRIVATE int hfm__session_reserved(const hfm_session *session) {
   const hfm__program *program = session->programs;
   while (program && !program->reserved) program = program->next;
