@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2ed1555d1a595f43" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "665e8d657016b6fc" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1338,6 +1338,8 @@ HFM__INLINE int hfm__add64(uint64_t a, uint64_t b, uint64_t *out) {
   return 1;
 }
 
+HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
+
 /* NULL when out of memory, when `size` does not fit size_t, or when it is 0. */
 HFM__PRIVATE void *hfm__alloc(const hfm_allocator *mem, uint64_t size) {
   if (size == 0 || size > (uint64_t)PTRDIFF_MAX) return NULL;
@@ -1358,10 +1360,49 @@ HFM__PRIVATE void *hfm__realloc(const hfm_allocator *mem, void *block, uint64_t 
   return (mem->realloc)(mem->ctx, block, (size_t)old_size, (size_t)new_size);
 }
 
+/* ---- Huge pages: a core reads weights up to a third faster through them, and rows of x that are far apart ---- */
+
+#if defined(__linux__) && defined(__LP64__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
+#include <errno.h>
+#include <sys/mman.h>
+#if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
+extern int madvise(void *address, size_t size, int advice);
+#endif
+#if !defined(__USE_XOPEN2K) && !defined(__cplusplus)
+extern int posix_memalign(void **block, size_t alignment, size_t size);
+#endif
+enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14, HFM__MADV_NOHUGEPAGE = 15 };
+
+/* Asks for pages of a size where a range of memory, or of a mapped file, has yet to be touched; nothing depends on
+   getting them. */
+HFM__PRIVATE void hfm__ask_pages(void *range, uint64_t size, int32_t huge) {
+  const int saved = errno;
+  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, huge ? HFM__MADV_HUGEPAGE : HFM__MADV_NOHUGEPAGE);
+  errno = saved;
+}
+/* A block that is large is one of huge pages. */
+HFM__PRIVATE void *hfm__large_alloc(size_t size) {
+  void *block = NULL;
+  if (size < HFM__HUGE_PAGE || posix_memalign(&block, HFM__HUGE_PAGE, size)) return malloc(size);
+  hfm__ask_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE, 1);
+  return block;
+}
+#else
+enum { HFM__HUGE_PAGE = 1 };
+HFM__PRIVATE void hfm__ask_pages(void *range, uint64_t size, int32_t huge) {
+  (void)range;
+  (void)size;
+  (void)huge;
+}
+#ifndef HFMODEL_NO_STDLIB
+HFM__PRIVATE void *hfm__large_alloc(size_t size) { return malloc(size); }
+#endif
+#endif
+
 #ifndef HFMODEL_NO_STDLIB
 HFM__PRIVATE void *hfm__std_alloc(void *ctx, size_t size) {
   (void)ctx;
-  return malloc(size);
+  return hfm__large_alloc(size);
 }
 HFM__PRIVATE void *hfm__std_realloc(void *ctx, void *block, size_t old_size, size_t new_size) {
   (void)ctx;
@@ -1393,48 +1434,13 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
   return 0;
 }
 
-/* ---- Huge pages: a core reads weights up to a third faster through them ---- */
-
-#if defined(__linux__) && defined(__LP64__) && !defined(HFMODEL_NO_STDLIB) && !defined(HFMODEL_NO_STDIO)
-#include <errno.h>
-#include <sys/mman.h>
-#if !defined(__USE_MISC) && !defined(__cplusplus) /* -std=c99 and _POSIX_C_SOURCE hide it */
-extern int madvise(void *address, size_t size, int advice);
+/* Asks for huge pages in a block of this allocator, or for small ones; those of other allocators are theirs. */
+HFM__PRIVATE void hfm__block_pages(const hfm_allocator *mem, void *block, uint64_t size, int32_t huge) {
+#ifndef HFMODEL_NO_STDLIB
+  if (mem->alloc == hfm__std_alloc) hfm__ask_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE, huge);
 #endif
-enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
-
-/* Asks for huge pages where a range of memory, or of a mapped file, has yet to be touched; nothing depends on getting
-   them. */
-HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
-  const int saved = errno;
-  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, HFM__MADV_HUGEPAGE);
-  errno = saved;
+  (void)mem, (void)block, (void)size, (void)huge;
 }
-/* What a block of `size` bytes should be aligned to; more than 64 only for memory that madvise may be told about. */
-HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
-  return mem->alloc == hfm__std_alloc && size >= HFM__HUGE_PAGE ? HFM__HUGE_PAGE : 64;
-}
-/* Asks for huge pages in the whole ones of a block that was so aligned. */
-HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
-  if (hfm__wanted_alignment(mem, size) == HFM__HUGE_PAGE)
-    hfm__ask_huge_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE);
-}
-#else
-HFM__PRIVATE uint64_t hfm__wanted_alignment(const hfm_allocator *mem, uint64_t size) {
-  (void)mem;
-  (void)size;
-  return 64;
-}
-HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
-  (void)mem;
-  (void)block;
-  (void)size;
-}
-HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
-  (void)range;
-  (void)size;
-}
-#endif
 
 /* ---- Arena: many small blocks with one lifetime, zeroed, freed in one walk ---- */
 
@@ -3030,7 +3036,7 @@ HFM__PRIVATE const void *hfm__system_map(void *ctx, void *handle) {
   map = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE, file->fd, 0);
   errno = saved;
   if (map == MAP_FAILED) return NULL;
-  hfm__ask_huge_pages(map, file->size); /* then it is read in large pieces, and one page fault shows each */
+  hfm__ask_pages(map, file->size, 1); /* then it is read in large pieces, and one page fault shows each */
   file->map = map;
   return map;
 }
@@ -10361,7 +10367,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -10551,7 +10557,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -11789,7 +11795,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -11979,7 +11985,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -13217,7 +13223,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -13407,7 +13413,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -14646,7 +14652,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -14836,7 +14842,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -16068,7 +16074,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -16258,7 +16264,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -17492,7 +17498,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -17682,7 +17688,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -18260,6 +18266,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__NV 4
 #define HFM__MR 6
 #define HFM__TALL 12
+#define HFM__PACE 2
 #define hfm__vf __m512
 #define hfm__v_zero() _mm512_setzero_ps()
 #define hfm__v_set1(x) _mm512_set1_ps(x)
@@ -18932,7 +18939,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -19122,7 +19129,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -20338,7 +20345,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -20528,7 +20535,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -21763,7 +21770,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -21953,7 +21960,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -22717,25 +22724,20 @@ HFM__PRIVATE uint64_t hfm__panels_bytes(const hfm__cpu *cpu, hfm_dtype dtype, in
 HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, int32_t transposed) {
   hfm__packing *packing = cpu->packing;
   struct hfm__panels layout, *panels;
-  uint64_t bytes, align, slack;
+  uint64_t bytes;
   if (!packing || packing->policy == HFM_PACK_NEVER || !weight) return;
   bytes = hfm__panels_bytes(cpu, weight->dtype, weight->rank, weight->shape, transposed, &layout);
   if (!bytes) return;
-  align = hfm__wanted_alignment(&packing->mem, hfm__panels_data(&layout));
-  slack = align - 64; /* never touched */
   hfm__lock_take(&packing->lock);
   if (!weight->panels && packing->reserved <= packing->limit && bytes <= packing->limit - packing->reserved) {
-    panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes + slack);
+    panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
     if (panels) {
       const size_t head = sizeof *panels + (size_t)hfm__panel_count(layout.n, layout.nr) * sizeof(hfm__atomic);
-      const uintptr_t data = (uintptr_t)panels + head + (uintptr_t)align - 1;
+      if (packing->policy == HFM_PACK_LAZY) hfm__block_pages(&packing->mem, panels, bytes, 0); /* touched bit by bit */
       memset(panels, 0, head);
       *panels = layout;
-      panels->bytes = bytes + slack;
       panels->states = (hfm__atomic *)(panels + 1);
-      panels->data = (uint8_t *)(data / (uintptr_t)align * (uintptr_t)align);
-      if (packing->policy == HFM_PACK_EAGER)
-        hfm__block_in_huge_pages(&packing->mem, panels->data, hfm__panels_data(panels));
+      panels->data = hfm__align64((uint8_t *)panels + head);
       packing->reserved += bytes;
       hfm__atomic_store_pointer((void **)&weight->panels, panels);
     }
@@ -22812,7 +22814,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__block_in_huge_pages(&cpu->packing->mem, panels->data, hfm__panels_data(panels)); /* gathered by and by */
+    hfm__block_pages(&cpu->packing->mem, panels, panels->bytes, 1); /* gathered by and by */
   return at;
 }
 
@@ -22847,6 +22849,7 @@ HFM__PRIVATE void hfm__panels_pack_all(const hfm__cpu *cpu, hfm__weight *weight,
    rows that it gathered, and finds them again if its next chunk needs them. */
 
 enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 65536 /* floats */, HFM__GATHERED_ROWS = 256 };
+enum { HFM__BLOCK_ROWS = 64 }; /* with fewer, a core waits for the panel, and then has it for nothing */
 
 HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
 
@@ -22914,7 +22917,7 @@ HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
 HFM__PRIVATE int hfm__few_rows(const hfm__cpu *cpu, int64_t m) { return m <= HFM__FEW_ROWS && !cpu->batch_invariant; }
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
-  const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
+  const int64_t nr = cpu->kernels->nr;
   const int64_t pieces =
       hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
@@ -22930,7 +22933,7 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
   p->row_blocks = 1;
   if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
   else if (!p->few_rows && pieces > p->panels)
-    p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, (p->m + mr - 1) / mr));
+    p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, p->m / HFM__BLOCK_ROWS));
   if (p->m == 0 || p->n == 0) p->groups = 0;
 }
 
@@ -34182,8 +34185,6 @@ HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t t
 }
 
 /* ---- Programs and their memory ---- */
-
-HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
 
 HFM__PRIVATE int hfm__session_reserved(const hfm_session *session) {
   const hfm__program *program = session->programs;

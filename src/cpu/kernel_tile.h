@@ -151,7 +151,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3 / 2;
+  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
