@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "665e8d657016b6fc" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "06891ea1aa0c6a8a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -526,10 +526,11 @@ enum {
   HFM_ATTN_FLASH_ATTENTION_2 = 3 /* keys in tiles, online softmax: memory does not grow with the length */
 };
 
-/* Instruction-set tiers, ordered. HFM_ISA_AUTO takes the best that the machine has. */
+/* Instruction-set tiers, ordered. HFM_ISA_AUTO takes the best that the machine has; AMX_BF16 is AVX512_BF16 with the
+   tile registers, which only compute_dtype = HFM_BF16 uses, and only then are they asked of the operating system. */
 enum {
   HFM_ISA_AUTO = 0, HFM_ISA_SCALAR = 1, HFM_ISA_SSE2 = 2, HFM_ISA_AVX2 = 3, HFM_ISA_AVX512 = 4, HFM_ISA_AVX512_VNNI = 5,
-  HFM_ISA_AVX512_BF16 = 6, HFM_ISA_NEON = 16, HFM_ISA_WASM_SIMD128 = 32
+  HFM_ISA_AVX512_BF16 = 6, HFM_ISA_AMX_BF16 = 7, HFM_ISA_NEON = 16, HFM_ISA_WASM_SIMD128 = 32
 };
 
 enum {
@@ -9376,6 +9377,13 @@ static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memor
 #else
 #define HFM__WITH_AVX512_BF16 0
 #endif
+/* Tile registers, which Linux gives a program that asks for them. */
+#if HFM__WITH_AVX512_BF16 && defined(__x86_64__) && defined(__linux__) && \
+    (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define HFM__WITH_AMX 1
+#else
+#define HFM__WITH_AMX 0
+#endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(HFMODEL_NO_SIMD)
 #include <arm_neon.h>
 #define HFM__WITH_NEON 1
@@ -9491,6 +9499,23 @@ HFM__PRIVATE int32_t hfm__isa_best(void) {
 #endif
 }
 
+#if HFM__WITH_AMX
+/* Has the processor AMX-BF16, and does the operating system let this process use it? That is asked for here, for good:
+   from then on a signal's stack has to be larger, which is why a program that doesn't want it isn't given it.
+   arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA), https://docs.kernel.org/arch/x86/xstate.html */
+HFM__PRIVATE int hfm__amx_permitted(void) {
+  uint32_t r[4];
+  long result = 158;
+  if (hfm__isa_best() != HFM_ISA_AVX512_BF16 || (hfm__xcr0() >> 17 & 3) != 3) return 0;
+  hfm__cpuid(7, 0, r);
+  if (!(r[3] >> 22 & 1) || !(r[3] >> 24 & 1)) return 0;
+  __asm__ volatile("syscall" : "+a"(result) : "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
+  return result == 0;
+}
+#else
+HFM__PRIVATE int hfm__amx_permitted(void) { return 0; }
+#endif
+
 HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
   switch (isa) {
     case HFM_ISA_AUTO: return "auto";
@@ -9500,6 +9525,7 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
     case HFM_ISA_AVX512: return "avx512";
     case HFM_ISA_AVX512_VNNI: return "avx512_vnni";
     case HFM_ISA_AVX512_BF16: return "avx512_bf16";
+    case HFM_ISA_AMX_BF16: return "amx_bf16";
     case HFM_ISA_NEON: return "neon";
     case HFM_ISA_WASM_SIMD128: return "wasm_simd128";
     default: return "unknown";
@@ -9631,7 +9657,7 @@ typedef struct hfm__kernels {
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
   /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and
-     the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
+     the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.gemm_bf16. */
   void (*gemm_bf16)(const hfm__gemm *g);
   void (*narrow_bf16)(const float *x, void *pairs, int64_t n);
 } hfm__kernels;
@@ -19694,6 +19720,117 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef hfm__v_prefetch
 /* ==== end src/cpu/kernels.h ==== */
 #endif
+#if HFM__WITH_AMX
+/* ==== begin src/cpu/kernel_amx.h ==== */
+/* ==== cpu/kernel_amx (private): products of pairs of bf16 in tile registers ========================================
+   A tile is 16 rows of 16 units of two bf16, or 16 x 16 sums: Intel's AMX-BF16. All else, panels among it, is the
+   AVX-512 tier's: gemm_bf16 with the same arguments. Each sum is one chain of tiles of 16 units along k, the
+   last one filled up with zeros; inside, the processor adds the products of the first of each pair and those of the
+   second apart. In assembly: the intrinsics take the registers' numbers as constants of a kind that differs between
+   compilers, and no compiler keeps anything else in these registers. */
+
+enum { HFM__TILE_ROWS = 16, HFM__TILE_UNITS = 16, HFM__TILE_STRIP = 2 * HFM__TILE_UNITS };
+
+/* What ldtilecfg reads: the tiles' shapes. Sums are in 0 to 3, rows of x in 4 and 5, the weight in 6 and 7. */
+typedef struct hfm__tile_shapes {
+  uint8_t palette, start_row, reserved[14];
+  uint16_t row_bytes[16];
+  uint8_t rows[16];
+} hfm__tile_shapes;
+
+/* For `rows` rows of x, up to twice 16. */
+HFM__PRIVATE void hfm__tiles_shape(int64_t rows) {
+  hfm__tile_shapes shapes;
+  int i;
+  memset(&shapes, 0, sizeof shapes);
+  shapes.palette = 1;
+  for (i = 0; i < 8; i++) {
+    shapes.row_bytes[i] = HFM__TILE_UNITS * sizeof(float);
+    shapes.rows[i] = HFM__TILE_ROWS;
+  }
+  shapes.rows[0] = shapes.rows[1] = shapes.rows[4] = (uint8_t)HFM__MIN(rows, (int64_t)HFM__TILE_ROWS);
+  if (rows > HFM__TILE_ROWS) shapes.rows[2] = shapes.rows[3] = shapes.rows[5] = (uint8_t)(rows - HFM__TILE_ROWS);
+  __asm__ volatile("ldtilecfg %0" : : "m"(shapes) : "memory");
+}
+
+#define HFM__TILE_ZERO(tile) __asm__ volatile("tilezero %%tmm" #tile : : :)
+#define HFM__TILE_LOAD(tile, from, units) \
+  __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile : : "r"(from), "r"((int64_t)(units) * 4) : "memory")
+#define HFM__TILE_STORE(tile, to, units) \
+  __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" : : "r"(to), "r"((int64_t)(units) * 4) : "memory")
+#define HFM__TILE_DOT(sums, x, w) __asm__ volatile("tdpbf16ps %%tmm" #w ", %%tmm" #x ", %%tmm" #sums : : :)
+
+/* The sums go on by 16 units along k: of rows of `a`, lda units apart, and of a strip's two tiles. */
+HFM__INLINE void hfm__tiles_step(const int two, const float *a, int64_t lda, const float *b) {
+  HFM__TILE_LOAD(6, b, HFM__TILE_STRIP);
+  HFM__TILE_LOAD(4, a, lda);
+  HFM__TILE_LOAD(7, b + HFM__TILE_UNITS, HFM__TILE_STRIP);
+  HFM__TILE_DOT(0, 4, 6);
+  HFM__TILE_DOT(1, 4, 7);
+  if (!two) return;
+  HFM__TILE_LOAD(5, a + HFM__TILE_ROWS * lda, lda);
+  HFM__TILE_DOT(2, 5, 6);
+  HFM__TILE_DOT(3, 5, 7);
+}
+
+/* sums[rows][32] of rows of `a`, up to 16 or, with `two`, 32 of them, with a strip. Meanwhile `lines` lines of what
+   comes next are fetched in each step. */
+HFM__LONG_INLINE void hfm__tiles_product(const int two, int64_t rows, int64_t k, const float *a, int64_t lda,
+                                         const float *b, float *sums, const char *next, int64_t lines) {
+  const int64_t rest = k % HFM__TILE_UNITS;
+  int64_t i, r;
+  HFM__TILE_ZERO(0);
+  HFM__TILE_ZERO(1);
+  HFM__TILE_ZERO(2);
+  HFM__TILE_ZERO(3);
+  for (i = 0; i < k - rest; i += HFM__TILE_UNITS) {
+    for (r = 0; r < lines; r++, next += 64) _mm_prefetch(next, _MM_HINT_T1);
+    hfm__tiles_step(two, a + i, lda, b + i * HFM__TILE_STRIP);
+  }
+  if (rest) {
+    float last_a[2 * HFM__TILE_ROWS][HFM__TILE_UNITS], last_b[HFM__TILE_UNITS][HFM__TILE_STRIP];
+    memset(last_a, 0, sizeof last_a);
+    memset(last_b, 0, sizeof last_b);
+    for (r = 0; r < rows; r++) memcpy(last_a[r], a + r * lda + i, (size_t)rest * sizeof(float));
+    memcpy(last_b, b + i * HFM__TILE_STRIP, (size_t)rest * sizeof *last_b);
+    hfm__tiles_step(two, *last_a, HFM__TILE_UNITS, *last_b);
+  }
+  HFM__TILE_STORE(0, sums, HFM__TILE_STRIP);
+  HFM__TILE_STORE(1, sums + HFM__TILE_UNITS, HFM__TILE_STRIP);
+  if (!two) return;
+  HFM__TILE_STORE(2, sums + HFM__TILE_ROWS * HFM__TILE_STRIP, HFM__TILE_STRIP);
+  HFM__TILE_STORE(3, sums + HFM__TILE_ROWS * HFM__TILE_STRIP + HFM__TILE_UNITS, HFM__TILE_STRIP);
+}
+
+HFM__PRIVATE void hfm__gemm_amx(const hfm__gemm *g) {
+  const int64_t most = 2 * HFM__TILE_ROWS, blocks = (g->rows + most - 1) / most;
+  const int64_t strips = (g->n + HFM__TILE_STRIP - 1) / HFM__TILE_STRIP, steps = blocks * strips * (g->k / HFM__TILE_UNITS);
+  const int64_t lines = steps > 0 ? (g->next_bytes / 64 + steps - 1) / steps : 0;
+  const char *next = (const char *)g->next, *end = next + g->next_bytes;
+  float sums[2 * HFM__TILE_ROWS * HFM__TILE_STRIP];
+  int64_t first, column;
+  for (first = 0; first < g->rows; first += most) {
+    const int64_t rows = HFM__MIN(g->rows - first, most);
+    const float *a = g->a + first * g->lda;
+    if (first == 0 || rows < most) hfm__tiles_shape(rows);
+    for (column = 0; column < g->n; column += HFM__TILE_STRIP) {
+      const float *b = g->panels + column * g->k;
+      const int64_t now = next < end ? lines : 0;
+      if (rows > HFM__TILE_ROWS) hfm__tiles_product(1, rows, g->k, a, g->lda, b, sums, next, now);
+      else hfm__tiles_product(0, rows, g->k, a, g->lda, b, sums, next, now);
+      next += now * 64 * (g->k / HFM__TILE_UNITS);
+      hfm__finish_avx512(g, sums, HFM__TILE_STRIP, first, rows, column);
+    }
+  }
+  __asm__ volatile("tilerelease" : : :);
+}
+
+#undef HFM__TILE_ZERO
+#undef HFM__TILE_LOAD
+#undef HFM__TILE_STORE
+#undef HFM__TILE_DOT
+/* ==== end src/cpu/kernel_amx.h ==== */
+#endif
 
 #if HFM__WITH_NEON
 #define HFM__SUFFIX neon
@@ -22573,7 +22710,7 @@ typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
   int32_t isa;                  /* HFM_ISA_... */
   int32_t batch_invariant;      /* 1: one row is computed in the order of many */
-  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16: this processor multiplies pairs */
+  void (*gemm_bf16)(const hfm__gemm *g); /* multiplies pairs: of bf16 weights and x rounded to bf16; NULL: in f32 */
   const hfm__kernels *kernels;
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
@@ -22592,7 +22729,8 @@ HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
 #if HFM__WITH_AVX512
     case HFM_ISA_AVX512:
     case HFM_ISA_AVX512_VNNI:
-    case HFM_ISA_AVX512_BF16: return &hfm__kernels_avx512;
+    case HFM_ISA_AVX512_BF16:
+    case HFM_ISA_AMX_BF16: return &hfm__kernels_avx512;
 #endif
 #if HFM__WITH_NEON
     case HFM_ISA_NEON: return &hfm__kernels_neon;
@@ -22604,16 +22742,11 @@ HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
   }
 }
 
-/* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means. */
-HFM__PRIVATE int32_t hfm__cpu_multiplies_bf16(const hfm__cpu *cpu) {
-  return cpu->kernels->gemm_bf16 && (cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR);
-}
-
 /* Fills *cpu for a tier, HFM_ISA_AUTO for the best. A machine has every tier below its best, of its own kind. */
 HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *error) {
   const int32_t best = hfm__isa_best(), wanted = isa == HFM_ISA_AUTO ? best : isa;
   memset(cpu, 0, sizeof *cpu);
-  cpu->kernels = wanted <= best ? hfm__kernels_of(wanted) : NULL;
+  if (wanted <= best || (wanted == HFM_ISA_AMX_BF16 && hfm__amx_permitted())) cpu->kernels = hfm__kernels_of(wanted);
   if (!cpu->kernels)
     return hfm__fail(error, HFM_E_ISA_MISSING, NULL, "isa", 0,
                      "isa: '%s' was asked for, but the best that this machine and build have is '%s'; use HFM_ISA_AUTO",
@@ -22621,6 +22754,22 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   cpu->isa = wanted;
   cpu->name = hfm__isa_name(wanted);
   return HFM_OK;
+}
+
+/* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means. 0: not here. */
+HFM__PRIVATE int32_t hfm__cpu_multiply_bf16(hfm__cpu *cpu) {
+  if (cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR) cpu->gemm_bf16 = cpu->kernels->gemm_bf16;
+#if HFM__WITH_AMX
+  if (cpu->isa == HFM_ISA_AMX_BF16) cpu->gemm_bf16 = hfm__gemm_amx;
+#endif
+  return cpu->gemm_bf16 != NULL;
+}
+
+/* For compute_dtype=bfloat16 a machine's best tier may be one that is not its best otherwise. */
+HFM__PRIVATE void hfm__cpu_prefer_tiles(hfm__cpu *cpu) {
+  if (cpu->isa != HFM_ISA_AVX512_BF16 || !hfm__amx_permitted()) return;
+  cpu->isa = HFM_ISA_AMX_BF16;
+  cpu->name = hfm__isa_name(cpu->isa);
 }
 
 /* options.strict: the same bits on every machine, with its instructions. */
@@ -22672,7 +22821,7 @@ HFM__PRIVATE int64_t hfm__dtype_size(int32_t dtype) { return dtype == HFM_F32 ? 
 
 /* Are products of this weight made of pairs of bf16? */
 HFM__PRIVATE int hfm__in_pairs(const hfm__cpu *cpu, int32_t dtype, int32_t transposed, int64_t k) {
-  return HFM__WITH_AVX512_BF16 && cpu->dot_bf16 && dtype == HFM_BF16 && !transposed && k % 2 == 0;
+  return HFM__WITH_AVX512_BF16 && cpu->gemm_bf16 && dtype == HFM_BF16 && !transposed && k % 2 == 0;
 }
 
 HFM__PRIVATE void hfm__packing_init(hfm__packing *packing, const hfm_allocator *mem, int32_t policy, uint64_t limit) {
@@ -23028,7 +23177,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   const hfm__cpu *cpu = a->cpu;
   const int64_t nr = cpu->kernels->nr;
   const hfm__operand *bias = &a->in[2], *residual = &a->in[3];
-  void (*gemm)(const hfm__gemm *) = hfm__product_in_pairs(p) ? cpu->kernels->gemm_bf16 : cpu->kernels->gemm;
+  void (*gemm)(const hfm__gemm *) = hfm__product_in_pairs(p) ? cpu->gemm_bf16 : cpu->kernels->gemm;
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));
@@ -24056,7 +24205,7 @@ HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts
   g.next = piece + last * size;
   g.next_bytes = (HFM__MIN(last + (last - first), p->rows) - last) * size;
   if (!g.next_bytes) g.next = g.panels;
-  if (p->in_pairs) kernels->gemm_bf16(&g);
+  if (p->in_pairs) a->cpu->gemm_bf16(&g);
   else kernels->gemm(&g);
   for (r = 0; r < count; r++)
     memcpy((float *)a->out[0].data + pairs[r] * n + part * p->rows + first, s->out + r * g.n,
@@ -33828,8 +33977,9 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *options, hfm_error *error) {
   const hfm_result result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
   if (result != HFM_OK || !options) return result;
+  if (options->compute_dtype == HFM_BF16 && options->isa == HFM_ISA_AUTO) hfm__cpu_prefer_tiles(&model->cpu);
   model->cpu.batch_invariant = options->batch_invariant != 0;
-  model->cpu.dot_bf16 = options->compute_dtype == HFM_BF16 && hfm__cpu_multiplies_bf16(&model->cpu);
+  if (options->compute_dtype == HFM_BF16) (void)hfm__cpu_multiply_bf16(&model->cpu);
   return options->strict ? hfm__cpu_make_strict(&model->cpu, error) : HFM_OK;
 }
 

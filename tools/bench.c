@@ -50,8 +50,14 @@ static struct {
 static bench_case cases[MAX_CASES];
 static int case_count;
 
+/* What the products of a unit are made of. */
+static int32_t products_of(int unit) {
+  if (unit != UNIT_PAIRS) return 0;
+  return bench.pairs.isa == HFM_ISA_AMX_BF16 ? TILE_PRODUCTS : DOT_PRODUCTS;
+}
+
 static double peak_now(int unit) {
-  const double peak = unit == UNIT_BYTES ? read_peak(&bench.peaks) : fma_peak(&bench.peaks, unit == UNIT_PAIRS);
+  const double peak = unit == UNIT_BYTES ? read_peak(&bench.peaks) : fma_peak(&bench.peaks, products_of(unit));
   bench.most[unit] = HFM__MAX(bench.most[unit], peak);
   bench.least[unit] = bench.least[unit] > 0 ? HFM__MIN(bench.least[unit], peak) : peak;
   return peak;
@@ -198,6 +204,7 @@ static void add_all_cases(void) {
   static const int64_t shapes[][2] = {{768, 768}, {3072, 768}, {768, 3072}, {1536, 576}}; /* BERT's, ViT's; SmolLM2's */
   static const int64_t ms[] = {1, 2, 4, 8, 16, 32, 128, 512};
   static const int32_t types[] = {HFM_F32, HFM_BF16, HFM_F16};
+  const int products = bench.pairs.gemm_bf16 && bench.pairs.isa != HFM_ISA_SCALAR;
   float *x = floats(512 * 3072), *y = floats(512 * 3072);
   size_t s, m, t;
   int32_t kept;
@@ -206,7 +213,7 @@ static void add_all_cases(void) {
       for (s = 0; s < HFM__COUNT(shapes); s++)
         for (kept = ms[m] > HFM__FEW_ROWS; kept >= 0; kept--)
           add_linear(ms[m], shapes[s][0], shapes[s][1], types[t], kept, 0, x, y);
-  for (m = 3; m < HFM__COUNT(ms) && bench.cpu.isa == HFM_ISA_AVX512_BF16; m++)
+  for (m = 3; m < HFM__COUNT(ms) && products; m++)
     for (s = 0; s < HFM__COUNT(shapes); s++)
       for (kept = 1; kept >= 0; kept--) add_linear(ms[m], shapes[s][0], shapes[s][1], HFM_BF16, kept, 1, x, y);
   add_attention(128, 0, HFM_ATTN_SDPA);
@@ -244,7 +251,7 @@ static double rate_of(bench_case *c, double *peak) {
     c->run(c);
     spent[calls] = seconds() - t;
     total += spent[calls];
-    if (peak) at_peak[calls] = fma_seconds(&bench.peaks, c->unit == UNIT_PAIRS, TURN_ROUNDS, &flops);
+    if (peak) at_peak[calls] = fma_seconds(&bench.peaks, products_of(c->unit), TURN_ROUNDS, &flops);
     calls++;
   }
   qsort(spent, (size_t)calls, sizeof(double), compare);
@@ -374,7 +381,8 @@ int main(int argc, char **argv) {
   hfm__packing_init(&bench.packing, &mem, HFM_PACK_LAZY, 0);
   bench.cpu.packing = &bench.packing;
   bench.pairs = bench.cpu;
-  bench.pairs.dot_bf16 = 1;
+  if (isa == HFM_ISA_AUTO) hfm__cpu_prefer_tiles(&bench.pairs);
+  (void)hfm__cpu_multiply_bf16(&bench.pairs);
   bench.peaks.pool = hfm__pool_create(&mem, bench.threads, 1, NULL);
   bench.peaks.isa = bench.cpu.isa;
   bench.peaks.arena_bytes = (uint64_t)256 << 20;

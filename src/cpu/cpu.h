@@ -44,7 +44,7 @@ typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
   int32_t isa;                  /* HFM_ISA_... */
   int32_t batch_invariant;      /* 1: one row is computed in the order of many */
-  int32_t dot_bf16;             /* 1: products of bf16 weights round x to bf16: this processor multiplies pairs */
+  void (*gemm_bf16)(const hfm__gemm *g); /* multiplies pairs: of bf16 weights and x rounded to bf16; NULL: in f32 */
   const hfm__kernels *kernels;
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
@@ -63,7 +63,8 @@ HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
 #if HFM__WITH_AVX512
     case HFM_ISA_AVX512:
     case HFM_ISA_AVX512_VNNI:
-    case HFM_ISA_AVX512_BF16: return &hfm__kernels_avx512;
+    case HFM_ISA_AVX512_BF16:
+    case HFM_ISA_AMX_BF16: return &hfm__kernels_avx512;
 #endif
 #if HFM__WITH_NEON
     case HFM_ISA_NEON: return &hfm__kernels_neon;
@@ -75,16 +76,11 @@ HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
   }
 }
 
-/* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means. */
-HFM__PRIVATE int32_t hfm__cpu_multiplies_bf16(const hfm__cpu *cpu) {
-  return cpu->kernels->gemm_bf16 && (cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR);
-}
-
 /* Fills *cpu for a tier, HFM_ISA_AUTO for the best. A machine has every tier below its best, of its own kind. */
 HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *error) {
   const int32_t best = hfm__isa_best(), wanted = isa == HFM_ISA_AUTO ? best : isa;
   memset(cpu, 0, sizeof *cpu);
-  cpu->kernels = wanted <= best ? hfm__kernels_of(wanted) : NULL;
+  if (wanted <= best || (wanted == HFM_ISA_AMX_BF16 && hfm__amx_permitted())) cpu->kernels = hfm__kernels_of(wanted);
   if (!cpu->kernels)
     return hfm__fail(error, HFM_E_ISA_MISSING, NULL, "isa", 0,
                      "isa: '%s' was asked for, but the best that this machine and build have is '%s'; use HFM_ISA_AUTO",
@@ -92,6 +88,22 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   cpu->isa = wanted;
   cpu->name = hfm__isa_name(wanted);
   return HFM_OK;
+}
+
+/* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means. 0: not here. */
+HFM__PRIVATE int32_t hfm__cpu_multiply_bf16(hfm__cpu *cpu) {
+  if (cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR) cpu->gemm_bf16 = cpu->kernels->gemm_bf16;
+#if HFM__WITH_AMX
+  if (cpu->isa == HFM_ISA_AMX_BF16) cpu->gemm_bf16 = hfm__gemm_amx;
+#endif
+  return cpu->gemm_bf16 != NULL;
+}
+
+/* For compute_dtype=bfloat16 a machine's best tier may be one that is not its best otherwise. */
+HFM__PRIVATE void hfm__cpu_prefer_tiles(hfm__cpu *cpu) {
+  if (cpu->isa != HFM_ISA_AVX512_BF16 || !hfm__amx_permitted()) return;
+  cpu->isa = HFM_ISA_AMX_BF16;
+  cpu->name = hfm__isa_name(cpu->isa);
 }
 
 /* options.strict: the same bits on every machine, with its instructions. */

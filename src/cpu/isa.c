@@ -24,6 +24,13 @@
 #else
 #define HFM__WITH_AVX512_BF16 0
 #endif
+/* Tile registers, which Linux gives a program that asks for them. */
+#if HFM__WITH_AVX512_BF16 && defined(__x86_64__) && defined(__linux__) && \
+    (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define HFM__WITH_AMX 1
+#else
+#define HFM__WITH_AMX 0
+#endif
 #if defined(__aarch64__) && defined(__ARM_NEON) && !defined(HFMODEL_NO_SIMD)
 #include <arm_neon.h>
 #define HFM__WITH_NEON 1
@@ -139,6 +146,23 @@ HFM__PRIVATE int32_t hfm__isa_best(void) {
 #endif
 }
 
+#if HFM__WITH_AMX
+/* Has the processor AMX-BF16, and does the operating system let this process use it? That is asked for here, for good:
+   from then on a signal's stack has to be larger, which is why a program that doesn't want it isn't given it.
+   arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA), https://docs.kernel.org/arch/x86/xstate.html */
+HFM__PRIVATE int hfm__amx_permitted(void) {
+  uint32_t r[4];
+  long result = 158;
+  if (hfm__isa_best() != HFM_ISA_AVX512_BF16 || (hfm__xcr0() >> 17 & 3) != 3) return 0;
+  hfm__cpuid(7, 0, r);
+  if (!(r[3] >> 22 & 1) || !(r[3] >> 24 & 1)) return 0;
+  __asm__ volatile("syscall" : "+a"(result) : "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
+  return result == 0;
+}
+#else
+HFM__PRIVATE int hfm__amx_permitted(void) { return 0; }
+#endif
+
 HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
   switch (isa) {
     case HFM_ISA_AUTO: return "auto";
@@ -148,6 +172,7 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
     case HFM_ISA_AVX512: return "avx512";
     case HFM_ISA_AVX512_VNNI: return "avx512_vnni";
     case HFM_ISA_AVX512_BF16: return "avx512_bf16";
+    case HFM_ISA_AMX_BF16: return "amx_bf16";
     case HFM_ISA_NEON: return "neon";
     case HFM_ISA_WASM_SIMD128: return "wasm_simd128";
     default: return "unknown";

@@ -122,7 +122,7 @@ typedef struct hfm__kernels {
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
   /* Where the tier has bf16 dot products, else NULL: gemm over units of two bf16 (k, lda and panels count units), and
-     the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.dot_bf16. */
+     the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.gemm_bf16. */
   void (*gemm_bf16)(const hfm__gemm *g);
   void (*narrow_bf16)(const float *x, void *pairs, int64_t n);
 } hfm__kernels;

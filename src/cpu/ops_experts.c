@@ -201,7 +201,7 @@ HFM__PRIVATE void hfm__experts_product(const hfm__op_args *a, const hfm__experts
   g.next = piece + last * size;
   g.next_bytes = (HFM__MIN(last + (last - first), p->rows) - last) * size;
   if (!g.next_bytes) g.next = g.panels;
-  if (p->in_pairs) kernels->gemm_bf16(&g);
+  if (p->in_pairs) a->cpu->gemm_bf16(&g);
   else kernels->gemm(&g);
   for (r = 0; r < count; r++)
     memcpy((float *)a->out[0].data + pairs[r] * n + part * p->rows + first, s->out + r * g.n,

@@ -183,7 +183,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   const hfm__cpu *cpu = a->cpu;
   const int64_t nr = cpu->kernels->nr;
   const hfm__operand *bias = &a->in[2], *residual = &a->in[3];
-  void (*gemm)(const hfm__gemm *) = hfm__product_in_pairs(p) ? cpu->kernels->gemm_bf16 : cpu->kernels->gemm;
+  void (*gemm)(const hfm__gemm *) = hfm__product_in_pairs(p) ? cpu->gemm_bf16 : cpu->kernels->gemm;
   hfm__product_scratch *held = (hfm__product_scratch *)(void *)worker->scratch;
   float *scratch = (float *)(void *)(worker->scratch + hfm__aligned(sizeof(hfm__product_scratch)));
   float *wide_bias = (float *)(void *)((uint8_t *)scratch + hfm__product_panel_bytes(cpu, p));

@@ -25,7 +25,7 @@ HFM__PRIVATE int64_t hfm__dtype_size(int32_t dtype) { return dtype == HFM_F32 ? 
 
 /* Are products of this weight made of pairs of bf16? */
 HFM__PRIVATE int hfm__in_pairs(const hfm__cpu *cpu, int32_t dtype, int32_t transposed, int64_t k) {
-  return HFM__WITH_AVX512_BF16 && cpu->dot_bf16 && dtype == HFM_BF16 && !transposed && k % 2 == 0;
+  return HFM__WITH_AVX512_BF16 && cpu->gemm_bf16 && dtype == HFM_BF16 && !transposed && k % 2 == 0;
 }
 
 HFM__PRIVATE void hfm__packing_init(hfm__packing *packing, const hfm_allocator *mem, int32_t policy, uint64_t limit) {

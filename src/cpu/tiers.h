@@ -53,6 +53,9 @@
 #include "vec_avx512.h"
 #include "kernels.h"
 #endif
+#if HFM__WITH_AMX
+#include "kernel_amx.h"
+#endif
 
 #if HFM__WITH_NEON
 #define HFM__SUFFIX neon

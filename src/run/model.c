@@ -185,8 +185,9 @@ HFM__PRIVATE hfm_result hfm__model_labels(hfm_model *model, hfm_error *error) {
 HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *options, hfm_error *error) {
   const hfm_result result = hfm__cpu_select(options ? options->isa : HFM_ISA_AUTO, &model->cpu, error);
   if (result != HFM_OK || !options) return result;
+  if (options->compute_dtype == HFM_BF16 && options->isa == HFM_ISA_AUTO) hfm__cpu_prefer_tiles(&model->cpu);
   model->cpu.batch_invariant = options->batch_invariant != 0;
-  model->cpu.dot_bf16 = options->compute_dtype == HFM_BF16 && hfm__cpu_multiplies_bf16(&model->cpu);
+  if (options->compute_dtype == HFM_BF16) (void)hfm__cpu_multiply_bf16(&model->cpu);
   return options->strict ? hfm__cpu_make_strict(&model->cpu, error) : HFM_OK;
 }
 

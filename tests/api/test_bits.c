@@ -207,7 +207,7 @@ static void run_computed(const char *dir, int32_t isa, hfm_dtype compute_dtype, 
    but bf16 weights. */
 static void test_compute_dtype(void) {
   const char *const dirs[] = {FIXTURE("bert_bf16"), FIXTURE("llama_bf16_sharded")};
-  const int32_t tiers[] = {HFM_ISA_SCALAR, HFM_ISA_AVX512_BF16};
+  const int32_t tiers[] = {HFM_ISA_SCALAR, HFM_ISA_AVX512_BF16, HFM_ISA_AMX_BF16};
   hfm_options options;
   hfm_model *model = NULL;
   hfm_error error;
@@ -215,7 +215,7 @@ static void test_compute_dtype(void) {
     memset(&options, 0, sizeof options);
     options.isa = tiers[t];
     if (hfm_from_pretrained(dirs[0], &options, &model, &error)) {
-      SKIP("this machine has no AVX-512 BF16");
+      SKIP("this machine has no AVX-512 BF16, or no AMX");
       continue;
     }
     hfm_model_free(model);

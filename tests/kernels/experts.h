@@ -158,9 +158,7 @@ static void experts_large(const hfm__cpu *cpu) {
 
 static void experts_in_pairs(const hfm__cpu *given) {
   hfm__cpu cpu = *given;
-  if (!hfm__cpu_multiplies_bf16(given)) return;
-  cpu.dot_bf16 = 1;
-  experts_shapes(&cpu);
+  if (hfm__cpu_multiply_bf16(&cpu)) experts_shapes(&cpu);
 }
 
 /* However many threads, and whatever tokens are beside it: the same bits; batch_invariant: alone, too. */

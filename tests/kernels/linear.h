@@ -173,7 +173,7 @@ static void linear_deep(const hfm__cpu *cpu) {
 /* compute_dtype=bfloat16: products of bf16 weights round x; all else, odd K among it, is as ever. */
 static void with_bf16(const hfm__cpu *cpu, void (*test)(const hfm__cpu *cpu)) {
   hfm__cpu pairs = *cpu;
-  pairs.dot_bf16 = 1;
+  CHECK(hfm__cpu_multiply_bf16(&pairs));
   test(&pairs);
 }
 
@@ -198,7 +198,7 @@ static void linear_empty(const hfm__cpu *cpu) {
 
 /* Whatever is computed beside it, however many threads, wherever the panel comes from: the same bits. */
 static void linear_one_order(const hfm__cpu *given) {
-  const int64_t k = given->dot_bf16 ? 78 : 77, n = 2 * given->kernels->nr + 3, most = 5 * given->kernels->mr + 1;
+  const int64_t k = given->gemm_bf16 ? 78 : 77, n = 2 * given->kernels->nr + 3, most = 5 * given->kernels->mr + 1;
   size_t t;
   for (t = 0; t < HFM__COUNT(weight_types); t++) {
     linear_case c;
@@ -218,7 +218,7 @@ static void linear_one_order(const hfm__cpu *given) {
     c.with_bias = 1;
     c.activation = HFM__ACT_gelu;
     c.transposed = (int32_t)(t % 2);
-    if (given->dot_bf16) CHECK_INT(hfm__in_pairs(given, c.dtype, c.transposed, k), c.dtype == HFM_BF16);
+    if (given->gemm_bf16) CHECK_INT(hfm__in_pairs(given, c.dtype, c.transposed, k), c.dtype == HFM_BF16);
     d = make_linear(&c, 0);
     run_linear(&cpu, &c, &d, 1, NULL, first);
     for (threads = 1; threads <= 3; threads++) {
@@ -465,15 +465,14 @@ static void test_linear_one_order(void) { each_tier_exactly(linear_one_order); }
 static void test_linear_few_rows_order(void) { each_tier_exactly(linear_few_rows_order); }
 static void test_linear_deep(void) { each_tier(linear_deep); }
 static void test_linear_bf16(void) {
-  const int32_t tiers[] = {HFM_ISA_SCALAR, HFM_ISA_AVX512_BF16};
+  const int32_t tiers[] = {HFM_ISA_SCALAR, HFM_ISA_AVX512_BF16, HFM_ISA_AMX_BF16};
   for (size_t i = 0; i < HFM__COUNT(tiers); i++) {
     hfm_error error;
     hfm__cpu cpu;
     if (hfm__cpu_select(tiers[i], &cpu, &error) != HFM_OK || !cpu.kernels->gemm_bf16) {
-      SKIP("this build or machine has no AVX-512 BF16");
+      SKIP("this build or machine has no AVX-512 BF16, or no AMX");
       continue;
     }
-    CHECK(hfm__cpu_multiplies_bf16(&cpu));
     with_bf16(&cpu, linear_shapes);
     with_bf16(&cpu, linear_empty);
     if (!FAST_MATH) with_bf16(&cpu, linear_one_order);

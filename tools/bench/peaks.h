@@ -21,7 +21,9 @@ enum { FMA_ROUNDS = 300000 };
 static long fma_rounds; /* of one chunk */
 static double fma_work; /* its flops */
 
-/* Independent multiply-adds in registers; ctx says of which tier, or, negative, of pairs of bf16. */
+enum { DOT_PRODUCTS = -1, TILE_PRODUCTS = -2 }; /* of pairs of bf16, in vectors or in tiles */
+
+/* Independent multiply-adds in registers; ctx says of which tier, or what products. */
 static void fma_chunk(void *ctx, int64_t chunk, int32_t worker) {
   const int32_t isa = *(const int32_t *)ctx;
   long n = fma_rounds;
@@ -36,7 +38,17 @@ static void fma_chunk(void *ctx, int64_t chunk, int32_t worker) {
                    : "+r"(n)::"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", \
                      "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc")
   double width = 4;
-  if (isa < 0) {
+#if HFM__WITH_AMX
+  if (isa == TILE_PRODUCTS) {
+    hfm__tiles_shape(32);
+    __asm__ volatile("1:\ntdpbf16ps %%tmm6, %%tmm4, %%tmm0\ntdpbf16ps %%tmm6, %%tmm5, %%tmm1\n"
+                     "tdpbf16ps %%tmm7, %%tmm4, %%tmm2\ntdpbf16ps %%tmm7, %%tmm5, %%tmm3\n"
+                     "dec %0\njnz 1b\ntilerelease\n" : "+r"(n)::"cc");
+    if (worker == 0) fma_work = (double)fma_rounds * 4 * 16384;
+    return;
+  }
+#endif
+  if (isa == DOT_PRODUCTS) {
     width = 32;
     PEAK_LOOP("vzeroall\n", DOT, "vzeroupper\n");
   } else if (isa >= HFM_ISA_AVX512) {
@@ -62,9 +74,9 @@ static void fma_chunk(void *ctx, int64_t chunk, int32_t worker) {
   (void)chunk;
 }
 
-/* Seconds of all threads together for `rounds` each; *flops: of all. */
-static double fma_seconds(const machine_peaks *m, int dot, long rounds, double *flops) {
-  int32_t isa = dot ? -1 : m->isa;
+/* Seconds of all threads together for `rounds` each, of float32 or, with `products`, of those; *flops: of all. */
+static double fma_seconds(const machine_peaks *m, int32_t products, long rounds, double *flops) {
+  int32_t isa = products ? products : m->isa;
   double t = seconds();
   fma_rounds = rounds;
   (void)hfm__pool_run(m->pool, fma_chunk, &isa, 0, m->pool->threads, 0);
@@ -73,11 +85,11 @@ static double fma_seconds(const machine_peaks *m, int dot, long rounds, double *
 }
 
 /* Flops per second of all threads together. */
-static double fma_peak(const machine_peaks *m, int dot) {
+static double fma_peak(const machine_peaks *m, int32_t products) {
   double best = 0;
   int round;
   for (round = 0; round < 3; round++) {
-    double flops, t = fma_seconds(m, dot, FMA_ROUNDS, &flops);
+    double flops, t = fma_seconds(m, products, FMA_ROUNDS, &flops);
     best = HFM__MAX(best, flops / t);
   }
   return best;

@@ -36,7 +36,8 @@ static const choice attn_choices[] = { { "eager", HFM_ATTN_EAGER }, { "sdpa", HF
 static const choice isa_choices[] = { { "auto", HFM_ISA_AUTO }, { "scalar", HFM_ISA_SCALAR }, { "sse2", HFM_ISA_SSE2 },
                                       { "avx2", HFM_ISA_AVX2 }, { "avx512", HFM_ISA_AVX512 },
                                       { "avx512_vnni", HFM_ISA_AVX512_VNNI },
-                                      { "avx512_bf16", HFM_ISA_AVX512_BF16 }, { "neon", HFM_ISA_NEON },
+                                      { "avx512_bf16", HFM_ISA_AVX512_BF16 }, { "amx_bf16", HFM_ISA_AMX_BF16 },
+                                      { "neon", HFM_ISA_NEON },
                                       { "wasm_simd128", HFM_ISA_WASM_SIMD128 }, { NULL, 0 } };
 static const choice packing_choices[] = { { "lazy", HFM_PACK_LAZY }, { "never", HFM_PACK_NEVER },
                                           { "eager", HFM_PACK_EAGER }, { NULL, 0 } };
