@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "06891ea1aa0c6a8a" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "7d7b867bdd6fbf6b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -223,7 +223,7 @@ NUMBERS
 
 INSTRUCTION SETS
 
-  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products, except in MSVC's builds), each compiled into the
+  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products and, with Linux, AMX's, except in MSVC's builds), each compiled into the
   same binary and chosen by CPUID when a model is loaded. 64-bit ARM: NEON. WebAssembly: SIMD128 where the compiler is
   told so (-msimd128). Everything else runs the portable kernels, which are the specification that the others are
   tested against. 32-bit and big-endian machines work; on the latter weights are swapped into a copy.
@@ -564,9 +564,9 @@ typedef struct hfm_options {
   hfm_progress progress;
   hfm_limits limits;
   hfm_dtype compute_dtype;     /* HFM_BF16: products of bf16 weights round their input to bf16, too, where the processor
-                                  has an instruction for that (AVX512_BF16): twice as fast as float32 on Zen 4 and 5,
-                                  half as fast on Sapphire Rapids. Sums, and all else, stay float32, which is the
-                                  default */
+                                  has an instruction for that: with AVX512_BF16 twice as fast as float32 on Zen 4 and
+                                  5, half as fast on Intel's Xeons; there AMX_BF16 is four times as fast. Sums, and all
+                                  else, stay float32, which is the default */
   int32_t strict;              /* 1: the same bits on every machine, instruction set and compiler, in double: for tests
                                   and replays, not for speed. An error where a build can't promise that ("Numbers") */
 } hfm_options;

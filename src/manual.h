@@ -204,8 +204,8 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5,
-  half as fast on Intel's Sapphire Rapids, whose vector units take four times as long for it.
+  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5;
+  on Intel's Xeons four times as fast with AMX, which Linux gives to a process that asks, and half as fast without.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
   the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
@@ -217,10 +217,11 @@ NUMBERS
 
 INSTRUCTION SETS
 
-  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products, except in MSVC's builds), each compiled into the
-  same binary and chosen by CPUID when a model is loaded. 64-bit ARM: NEON. WebAssembly: SIMD128 where the compiler is
-  told so (-msimd128). Everything else runs the portable kernels, which are the specification that the others are
-  tested against. 32-bit and big-endian machines work; on the latter weights are swapped into a copy.
+  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products and, under Linux, AMX's, except in MSVC's builds),
+  each compiled into the same binary and chosen by CPUID when a model is loaded. 64-bit ARM: NEON. WebAssembly: SIMD128
+  where the compiler is told so (-msimd128). Everything else runs the portable kernels, which are the specification
+  that the others are tested against. 32-bit and big-endian machines work; on the latter weights are swapped into a
+  copy.
 
 
 LIMITS

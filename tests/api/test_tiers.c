@@ -97,6 +97,17 @@ static void test_avx512_bf16(void) {
   tier(HFM_ISA_AVX512_BF16, "this machine has no AVX-512 BF16",
        "avx512f avx512bw avx512vl avx512dq avx512_vnni avx512_bf16");
 }
+/* Linux may refuse the tiles to a process. */
+static void test_amx_bf16(void) {
+  hfm_error error;
+  if (run(HFM_ISA_AMX_BF16, result, NULL, &error)) {
+    CHECK_INT(error.item, HFM_E_ISA_MISSING);
+    SKIP("this machine has no AMX-BF16");
+    return;
+  }
+  CHECK(cpu_has("amx_tile amx_bf16 avx512_bf16") != 0);
+  CHECK_ALL_NEAR(result, reference, LENGTH * HIDDEN, 1e-5, 1e-4);
+}
 static void test_neon(void) { tier(HFM_ISA_NEON, "this machine has no NEON", "asimd"); }
 
 static void test_best_is_chosen(void) {
@@ -114,6 +125,7 @@ int main(void) {
   TEST(test_avx512);
   TEST(test_avx512_vnni);
   TEST(test_avx512_bf16);
+  TEST(test_amx_bf16);
   TEST(test_neon);
   TEST(test_best_is_chosen);
   return check_report("test_tiers");
