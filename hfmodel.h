@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "7d7b867bdd6fbf6b" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "deb6c4b77f14e37e" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -210,8 +210,8 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5,
-  half as fast on Intel's Sapphire Rapids, whose vector units take four times as long for it.
+  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5;
+  on Intel's Xeons four times as fast with AMX, which Linux gives to a process that asks, and half as fast without.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
   the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
@@ -223,10 +223,11 @@ NUMBERS
 
 INSTRUCTION SETS
 
-  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products and, with Linux, AMX's, except in MSVC's builds), each compiled into the
-  same binary and chosen by CPUID when a model is loaded. 64-bit ARM: NEON. WebAssembly: SIMD128 where the compiler is
-  told so (-msimd128). Everything else runs the portable kernels, which are the specification that the others are
-  tested against. 32-bit and big-endian machines work; on the latter weights are swapped into a copy.
+  x86: SSE2, AVX2 with FMA and F16C, AVX-512 (with its bf16 products and, under Linux, AMX's, except in MSVC's builds),
+  each compiled into the same binary and chosen by CPUID when a model is loaded. 64-bit ARM: NEON. WebAssembly: SIMD128
+  where the compiler is told so (-msimd128). Everything else runs the portable kernels, which are the specification
+  that the others are tested against. 32-bit and big-endian machines work; on the latter weights are swapped into a
+  copy.
 
 
 LIMITS
@@ -9595,10 +9596,11 @@ typedef struct hfm__pack {
   int64_t apart; /* floats from strip to strip; in a panel of these rows alone k * STRIP */
 } hfm__pack;
 
-/* Where one head of the keys or values of a tile lies: in pages of HFM__PAGE positions. A page of keys is strips [head]
-   [STRIP] of positions; one of values is strips [HFM__PAGE][STRIP] of the head. The i-th page of the tile begins at
-   element page[i] * apart, or i * apart without `page`. */
+/* Where one head of the keys or values of a tile lies: in pages of `positions`, HFM__PAGE, or for packed values all of
+   the tile. A page of keys is strips [head][STRIP] of positions; one of values is strips [positions][STRIP] of the head.
+   The i-th page of the tile begins at element page[i] * apart, or i * apart without `page`. */
 typedef struct hfm__pages_of_head {
+  int64_t positions;
   const void *data;
   const int32_t *page;
   int64_t apart;
@@ -10992,8 +10994,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -11002,14 +11004,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);
@@ -12420,8 +12424,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -12430,14 +12434,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);
@@ -13848,8 +13854,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -13858,14 +13864,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);
@@ -15277,8 +15285,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -15287,14 +15295,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);
@@ -16699,8 +16709,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -16709,14 +16719,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);
@@ -18123,8 +18135,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -18133,14 +18145,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);
@@ -19564,8 +19578,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -19574,14 +19588,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);
@@ -21081,8 +21097,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -21091,14 +21107,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);
@@ -22506,8 +22524,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -22516,14 +22534,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);
@@ -23724,6 +23744,7 @@ HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__wor
 HFM__PRIVATE hfm__pages_of_head hfm__pages_in_place(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
   hfm__pages_of_head pages;
   pages.data = (const uint8_t *)state->data + head * state->stride[2] * (hfm_dtype_bits(state->dtype) / 8);
+  pages.positions = HFM__PAGE;
   pages.page = state->pages + b * state->stride[0] + i / HFM__PAGE;
   pages.apart = state->stride[1];
   return pages;
@@ -23741,11 +23762,11 @@ HFM__PRIVATE void hfm__pages_widen(const hfm__cpu *cpu, hfm_dtype dtype, const h
 /* ==== begin src/cpu/ops_attention.c ==== */
 /* ==== cpu/ops_attention (private): attention and rotary ===========================================================
    A chunk is a block of query rows of one head; or, where there is one query only, of the heads that share their keys.
-   Keys and values of that head are packed, as pages, into the worker's scratch and stay there for its next chunks of
-   the same head (or of another query head that shares it); those that come in pages from a cache are read where they
-   lie. sdpa and eager take all keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow
-   with the length. Keys and values from a cache may begin with a later position than 0; tiles are those of all
-   positions all the same. */
+   Keys and values of that head are packed into the worker's scratch and stay there for its next chunks of the same head
+   (or of another query head that shares it); those that come in pages from a cache are read where they lie. sdpa and
+   eager take all keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length.
+   Keys and values from a cache may begin with a later position than 0; tiles are those of all positions all the
+   same. */
 
 enum { HFM__FLASH_TILE = 2048 };
 enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
@@ -23753,7 +23774,7 @@ enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packe
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, first, keys, groups; /* keys [first, keys); query heads for each key head */
   int64_t tile, together, blocks; /* heads whose rows are cut into `blocks` chunks together */
-  int64_t k_page, v_page;         /* floats of a packed page */
+  int64_t v_width;                /* floats of a packed position of values */
   int32_t dtype;                  /* of keys and values where the kernel takes them in place; 0: they are packed */
   uint64_t k_bytes, v_bytes, wide_bytes, mask_bytes, score_bytes, state_bytes;
 } hfm__attention_plan;
@@ -23784,10 +23805,9 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   if (HFM__HAS_STATES && k->pages && (k->dtype == HFM_F32 || p.queries <= mr)) p.dtype = k->dtype;
   padded = (p.tile + nr - 1) / nr * nr;
   pages = (p.tile + HFM__PAGE - 1) / HFM__PAGE;
-  p.k_page = HFM__PAGE * p.head;
-  p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
-  p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
-  p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
+  p.v_width = (p.head + nr - 1) / nr * nr;
+  p.k_bytes = hfm__aligned((uint64_t)(pages * HFM__PAGE * p.head) * sizeof(float));
+  p.v_bytes = hfm__aligned((uint64_t)(pages * HFM__PAGE * p.v_width) * sizeof(float));
   p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, (int64_t)HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
@@ -23806,24 +23826,25 @@ HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
          p.score_bytes + p.state_bytes;
 }
 
-/* Keys or values of one head as pages of f32, from those of `tile` positions that begin a page. */
+/* Keys or values of one head as f32, from those of `tile` positions that begin a page: keys in pages, values as one. */
 HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand *x, int values, int64_t batch,
-                                      int64_t head, int64_t key0, int64_t tile, int64_t page, float *to) {
-  const int64_t nr = a->cpu->kernels->nr, size = x->shape[3];
+                                      int64_t head, int64_t key0, int64_t tile, const hfm__pages_of_head *pages,
+                                      float *to) {
+  const int64_t nr = a->cpu->kernels->nr, size = x->shape[3], step = values ? pages->positions : (int64_t)HFM__PAGE;
   const float *from = (const float *)x->data + batch * x->stride[0] + key0 * x->stride[1] + head * x->stride[2];
   int64_t i, j;
   hfm__pack job;
   job.dtype = HFM_F32;
   job.transposed = values;
   job.ld = x->stride[1];
-  job.apart = (values ? (int64_t)HFM__PAGE : size) * a->cpu->kernels->strip;
-  for (i = 0; i < tile; i += HFM__PAGE, to += page) {
-    const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
+  job.apart = (values ? step : size) * a->cpu->kernels->strip;
+  for (i = 0; i < tile; i += step, to += pages->apart) {
+    const int64_t positions = HFM__MIN(step, tile - i);
     job.k = values ? positions : size;
     for (j = 0; j < (values ? size : positions); j += nr) {
       job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
       job.n = HFM__MIN(nr, (values ? size : positions) - j);
-      job.panel = to + j * (values ? (int64_t)HFM__PAGE : size);
+      job.panel = to + j * (values ? step : size);
       a->cpu->kernels->pack(&job);
     }
   }
@@ -23834,19 +23855,20 @@ HFM__PRIVATE hfm__pages_of_head hfm__attention_pages(const hfm__op_args *a, cons
                                                      int64_t batch, int64_t head, int64_t key0, int64_t tile,
                                                      int is_packed, float *scratch) {
   const hfm__operand *x = &a->in[values ? 2 : 1];
-  const int64_t page = values ? p->v_page : p->k_page;
   hfm__pages_of_head packed;
   packed.data = scratch;
   packed.page = NULL;
-  packed.apart = page;
+  packed.positions = values ? (tile + HFM__PAGE - 1) / HFM__PAGE * HFM__PAGE : (int64_t)HFM__PAGE;
+  packed.apart = packed.positions * (values ? p->v_width : p->head);
   if (HFM__HAS_STATES && x->pages) {
     const hfm__pages_of_head pages = hfm__pages_in_place(x, batch, key0 - x->first, head);
     if (p->dtype) return pages;
+    packed.positions = HFM__PAGE;
     packed.apart = x->stride[2];
     if (!is_packed)
       hfm__pages_widen(a->cpu, x->dtype, &pages, (tile + HFM__PAGE - 1) / HFM__PAGE, packed.apart, scratch);
   } else if (!is_packed) {
-    hfm__attention_pack(a, x, values, batch, head, key0, tile, page, scratch);
+    hfm__attention_pack(a, x, values, batch, head, key0, tile, &packed, scratch);
   }
   return packed;
 }

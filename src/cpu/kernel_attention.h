@@ -143,8 +143,8 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[j / HFM__PAGE] : j / HFM__PAGE;
-  return (const char *)a->v.data + (page * a->v.apart + j % HFM__PAGE * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
+  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
@@ -153,14 +153,16 @@ HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
                                                            int64_t d, int64_t begin, int64_t end, float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
-  const int64_t apart = strips > 1 ? HFM__PAGE * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t positions = a->v.positions;
+  const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
+  const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
   for (j = begin; j < end; j = next) {
-    const int64_t slot = j % HFM__PAGE;
-    const float *strip = HFM__FN(of_page)(a, &a->v, j / HFM__PAGE, d * HFM__PAGE, strips * HFM__PAGE * HFM__STRIP);
-    next = HFM__MIN(j - slot + HFM__PAGE, end);
+    const int64_t slot = j % positions;
+    const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
+    next = HFM__MIN(j - j % most + most, end);
     ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                        &ahead);

@@ -1,10 +1,10 @@
 /* ==== cpu/ops_attention (private): attention and rotary ===========================================================
    A chunk is a block of query rows of one head; or, where there is one query only, of the heads that share their keys.
-   Keys and values of that head are packed, as pages, into the worker's scratch and stay there for its next chunks of
-   the same head (or of another query head that shares it); those that come in pages from a cache are read where they
-   lie. sdpa and eager take all keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow
-   with the length. Keys and values from a cache may begin with a later position than 0; tiles are those of all
-   positions all the same. */
+   Keys and values of that head are packed into the worker's scratch and stay there for its next chunks of the same head
+   (or of another query head that shares it); those that come in pages from a cache are read where they lie. sdpa and
+   eager take all keys as one tile; flash walks over tiles of fixed size, so its scratch does not grow with the length.
+   Keys and values from a cache may begin with a later position than 0; tiles are those of all positions all the
+   same. */
 
 enum { HFM__FLASH_TILE = 2048 };
 enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
@@ -12,7 +12,7 @@ enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packe
 typedef struct hfm__attention_plan {
   int64_t batch, queries, heads, head, first, keys, groups; /* keys [first, keys); query heads for each key head */
   int64_t tile, together, blocks; /* heads whose rows are cut into `blocks` chunks together */
-  int64_t k_page, v_page;         /* floats of a packed page */
+  int64_t v_width;                /* floats of a packed position of values */
   int32_t dtype;                  /* of keys and values where the kernel takes them in place; 0: they are packed */
   uint64_t k_bytes, v_bytes, wide_bytes, mask_bytes, score_bytes, state_bytes;
 } hfm__attention_plan;
@@ -43,10 +43,9 @@ HFM__PRIVATE hfm__attention_plan hfm__plan_attention(const hfm__op_args *a) {
   if (HFM__HAS_STATES && k->pages && (k->dtype == HFM_F32 || p.queries <= mr)) p.dtype = k->dtype;
   padded = (p.tile + nr - 1) / nr * nr;
   pages = (p.tile + HFM__PAGE - 1) / HFM__PAGE;
-  p.k_page = HFM__PAGE * p.head;
-  p.v_page = HFM__PAGE * ((p.head + nr - 1) / nr * nr);
-  p.k_bytes = hfm__aligned((uint64_t)(pages * p.k_page) * sizeof(float));
-  p.v_bytes = hfm__aligned((uint64_t)(pages * p.v_page) * sizeof(float));
+  p.v_width = (p.head + nr - 1) / nr * nr;
+  p.k_bytes = hfm__aligned((uint64_t)(pages * HFM__PAGE * p.head) * sizeof(float));
+  p.v_bytes = hfm__aligned((uint64_t)(pages * HFM__PAGE * p.v_width) * sizeof(float));
   p.wide_bytes = hfm__aligned((uint64_t)(nr * HFM__MAX(p.head, (int64_t)HFM__PAGE)) * sizeof(float));
   p.mask_bytes = hfm__aligned((uint64_t)p.tile * sizeof(float));
   p.score_bytes = hfm__aligned((uint64_t)(mr * padded) * sizeof(float));
@@ -65,24 +64,25 @@ HFM__PRIVATE uint64_t hfm__attention_scratch(const hfm__op_args *a) {
          p.score_bytes + p.state_bytes;
 }
 
-/* Keys or values of one head as pages of f32, from those of `tile` positions that begin a page. */
+/* Keys or values of one head as f32, from those of `tile` positions that begin a page: keys in pages, values as one. */
 HFM__PRIVATE void hfm__attention_pack(const hfm__op_args *a, const hfm__operand *x, int values, int64_t batch,
-                                      int64_t head, int64_t key0, int64_t tile, int64_t page, float *to) {
-  const int64_t nr = a->cpu->kernels->nr, size = x->shape[3];
+                                      int64_t head, int64_t key0, int64_t tile, const hfm__pages_of_head *pages,
+                                      float *to) {
+  const int64_t nr = a->cpu->kernels->nr, size = x->shape[3], step = values ? pages->positions : (int64_t)HFM__PAGE;
   const float *from = (const float *)x->data + batch * x->stride[0] + key0 * x->stride[1] + head * x->stride[2];
   int64_t i, j;
   hfm__pack job;
   job.dtype = HFM_F32;
   job.transposed = values;
   job.ld = x->stride[1];
-  job.apart = (values ? (int64_t)HFM__PAGE : size) * a->cpu->kernels->strip;
-  for (i = 0; i < tile; i += HFM__PAGE, to += page) {
-    const int64_t positions = HFM__MIN((int64_t)HFM__PAGE, tile - i);
+  job.apart = (values ? step : size) * a->cpu->kernels->strip;
+  for (i = 0; i < tile; i += step, to += pages->apart) {
+    const int64_t positions = HFM__MIN(step, tile - i);
     job.k = values ? positions : size;
     for (j = 0; j < (values ? size : positions); j += nr) {
       job.weight = from + i * x->stride[1] + j * (values ? 1 : x->stride[1]);
       job.n = HFM__MIN(nr, (values ? size : positions) - j);
-      job.panel = to + j * (values ? (int64_t)HFM__PAGE : size);
+      job.panel = to + j * (values ? step : size);
       a->cpu->kernels->pack(&job);
     }
   }
@@ -93,19 +93,20 @@ HFM__PRIVATE hfm__pages_of_head hfm__attention_pages(const hfm__op_args *a, cons
                                                      int64_t batch, int64_t head, int64_t key0, int64_t tile,
                                                      int is_packed, float *scratch) {
   const hfm__operand *x = &a->in[values ? 2 : 1];
-  const int64_t page = values ? p->v_page : p->k_page;
   hfm__pages_of_head packed;
   packed.data = scratch;
   packed.page = NULL;
-  packed.apart = page;
+  packed.positions = values ? (tile + HFM__PAGE - 1) / HFM__PAGE * HFM__PAGE : (int64_t)HFM__PAGE;
+  packed.apart = packed.positions * (values ? p->v_width : p->head);
   if (HFM__HAS_STATES && x->pages) {
     const hfm__pages_of_head pages = hfm__pages_in_place(x, batch, key0 - x->first, head);
     if (p->dtype) return pages;
+    packed.positions = HFM__PAGE;
     packed.apart = x->stride[2];
     if (!is_packed)
       hfm__pages_widen(a->cpu, x->dtype, &pages, (tile + HFM__PAGE - 1) / HFM__PAGE, packed.apart, scratch);
   } else if (!is_packed) {
-    hfm__attention_pack(a, x, values, batch, head, key0, tile, page, scratch);
+    hfm__attention_pack(a, x, values, batch, head, key0, tile, &packed, scratch);
   }
   return packed;
 }

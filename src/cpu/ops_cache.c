@@ -73,6 +73,7 @@ HFM__PRIVATE void hfm__append_run(const hfm__op_args *a, int64_t chunk, hfm__wor
 HFM__PRIVATE hfm__pages_of_head hfm__pages_in_place(const hfm__operand *state, int64_t b, int64_t i, int64_t head) {
   hfm__pages_of_head pages;
   pages.data = (const uint8_t *)state->data + head * state->stride[2] * (hfm_dtype_bits(state->dtype) / 8);
+  pages.positions = HFM__PAGE;
   pages.page = state->pages + b * state->stride[0] + i / HFM__PAGE;
   pages.apart = state->stride[1];
   return pages;
