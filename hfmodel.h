@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "deb6c4b77f14e37e" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "e53871c3defdb302" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -587,9 +587,9 @@ HFMODEL_API void hfm_config_free(hfm_config *config);
    parameters are "rope_parameters.factor" (gemma3_text: "rope_parameters.full_attention.factor"), also in old files;
    "rope_scaling.factor" and "rope_theta" mean the same, also in new ones. Where the file says nothing, the default of
    the model type's configuration class counts, or the other key's value that the class takes then
-   (num_key_value_heads: num_attention_heads), but not what it calculates (head_dim from hidden_size; lists such as
-   layer_types); where there is none, or the value has another type, `fallback` is returned. "generation_config.x" is
-   x in generation_config.json, which can't be set: hfm_generation_config.
+   (num_key_value_heads: num_attention_heads; head_dim: a part of hidden_size), but not lists that it calculates, such as
+   layer_types, nor what Falcon and T5 work out; where there is none, or the value has another type, `fallback` is
+   returned. "generation_config.x" is x in generation_config.json, which can't be set: hfm_generation_config.
    Strings live until the config is changed or freed. Not thread-safe while somebody sets. */
 HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback);
 HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *key, double fallback);
