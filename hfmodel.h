@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "e53871c3defdb302" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "c3d8e2ad3f3d6ec8" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -587,8 +587,8 @@ HFMODEL_API void hfm_config_free(hfm_config *config);
    parameters are "rope_parameters.factor" (gemma3_text: "rope_parameters.full_attention.factor"), also in old files;
    "rope_scaling.factor" and "rope_theta" mean the same, also in new ones. Where the file says nothing, the default of
    the model type's configuration class counts, or the other key's value that the class takes then
-   (num_key_value_heads: num_attention_heads; head_dim: a part of hidden_size), but not lists that it calculates, such as
-   layer_types, nor what Falcon and T5 work out; where there is none, or the value has another type, `fallback` is
+   (num_key_value_heads: num_attention_heads; head_dim: a part of hidden_size), but not lists that it calculates, such
+   as layer_types, nor what Falcon and T5 work out; where there is none, or the value has another type, `fallback` is
    returned. "generation_config.x" is x in generation_config.json, which can't be set: hfm_generation_config.
    Strings live until the config is changed or freed. Not thread-safe while somebody sets. */
 HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback);
@@ -1373,38 +1373,35 @@ extern int madvise(void *address, size_t size, int advice);
 #if !defined(__USE_XOPEN2K) && !defined(__cplusplus)
 extern int posix_memalign(void **block, size_t alignment, size_t size);
 #endif
-enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14, HFM__MADV_NOHUGEPAGE = 15 };
+enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
 
-/* Asks for pages of a size where a range of memory, or of a mapped file, has yet to be touched; nothing depends on
-   getting them. */
-HFM__PRIVATE void hfm__ask_pages(void *range, uint64_t size, int32_t huge) {
+/* Asks for huge pages where a range of memory, or of a mapped file, has yet to be touched; nothing depends on getting
+   them. */
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
   const int saved = errno;
-  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, huge ? HFM__MADV_HUGEPAGE : HFM__MADV_NOHUGEPAGE);
+  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, HFM__MADV_HUGEPAGE);
   errno = saved;
 }
-/* A block that is large is one of huge pages. */
-HFM__PRIVATE void *hfm__large_alloc(size_t size) {
+/* A large block begins where a huge page could. */
+HFM__PRIVATE void *hfm__std_block(size_t size) {
   void *block = NULL;
-  if (size < HFM__HUGE_PAGE || posix_memalign(&block, HFM__HUGE_PAGE, size)) return malloc(size);
-  hfm__ask_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE, 1);
-  return block;
+  return size < HFM__HUGE_PAGE || posix_memalign(&block, HFM__HUGE_PAGE, size) ? malloc(size) : block;
 }
 #else
 enum { HFM__HUGE_PAGE = 1 };
-HFM__PRIVATE void hfm__ask_pages(void *range, uint64_t size, int32_t huge) {
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
   (void)range;
   (void)size;
-  (void)huge;
 }
 #ifndef HFMODEL_NO_STDLIB
-HFM__PRIVATE void *hfm__large_alloc(size_t size) { return malloc(size); }
+HFM__PRIVATE void *hfm__std_block(size_t size) { return malloc(size); }
 #endif
 #endif
 
 #ifndef HFMODEL_NO_STDLIB
 HFM__PRIVATE void *hfm__std_alloc(void *ctx, size_t size) {
   (void)ctx;
-  return hfm__large_alloc(size);
+  return hfm__std_block(size);
 }
 HFM__PRIVATE void *hfm__std_realloc(void *ctx, void *block, size_t old_size, size_t new_size) {
   (void)ctx;
@@ -1436,12 +1433,19 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
   return 0;
 }
 
-/* Asks for huge pages in a block of this allocator, or for small ones; those of other allocators are theirs. */
-HFM__PRIVATE void hfm__block_pages(const hfm_allocator *mem, void *block, uint64_t size, int32_t huge) {
+/* In the whole huge pages of a block of the C library's; those of other allocators are theirs. */
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
 #ifndef HFMODEL_NO_STDLIB
-  if (mem->alloc == hfm__std_alloc) hfm__ask_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE, huge);
+  if (mem->alloc == hfm__std_alloc) hfm__ask_huge_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE);
 #endif
-  (void)mem, (void)block, (void)size, (void)huge;
+  (void)mem, (void)block, (void)size;
+}
+
+/* For what is read or written as a whole. */
+HFM__PRIVATE void *hfm__alloc_in_huge_pages(const hfm_allocator *mem, uint64_t size) {
+  void *block = hfm__alloc(mem, size);
+  if (block) hfm__block_in_huge_pages(mem, block, size);
+  return block;
 }
 
 /* ---- Arena: many small blocks with one lifetime, zeroed, freed in one walk ---- */
@@ -3038,7 +3042,7 @@ HFM__PRIVATE const void *hfm__system_map(void *ctx, void *handle) {
   map = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE, file->fd, 0);
   errno = saved;
   if (map == MAP_FAILED) return NULL;
-  hfm__ask_pages(map, file->size, 1); /* then it is read in large pieces, and one page fault shows each */
+  hfm__ask_huge_pages(map, file->size); /* then it is read in large pieces, and one page fault shows each */
   file->map = map;
   return map;
 }
@@ -9597,8 +9601,8 @@ typedef struct hfm__pack {
 } hfm__pack;
 
 /* Where one head of the keys or values of a tile lies: in pages of `positions`, HFM__PAGE, or for packed values all of
-   the tile. A page of keys is strips [head][STRIP] of positions; one of values is strips [positions][STRIP] of the head.
-   The i-th page of the tile begins at element page[i] * apart, or i * apart without `page`. */
+   the tile. A page of keys is strips [head][STRIP] of positions; one of values is strips [positions][STRIP] of the
+   head. The i-th page of the tile begins at element page[i] * apart, or i * apart without `page`. */
 typedef struct hfm__pages_of_head {
   int64_t positions;
   const void *data;
@@ -19820,7 +19824,8 @@ HFM__LONG_INLINE void hfm__tiles_product(const int two, int64_t rows, int64_t k,
 
 HFM__PRIVATE void hfm__gemm_amx(const hfm__gemm *g) {
   const int64_t most = 2 * HFM__TILE_ROWS, blocks = (g->rows + most - 1) / most;
-  const int64_t strips = (g->n + HFM__TILE_STRIP - 1) / HFM__TILE_STRIP, steps = blocks * strips * (g->k / HFM__TILE_UNITS);
+  const int64_t strips = (g->n + HFM__TILE_STRIP - 1) / HFM__TILE_STRIP;
+  const int64_t steps = blocks * strips * (g->k / HFM__TILE_UNITS);
   const int64_t lines = steps > 0 ? (g->next_bytes / 64 + steps - 1) / steps : 0;
   const char *next = (const char *)g->next, *end = next + g->next_bytes;
   float sums[2 * HFM__TILE_ROWS * HFM__TILE_STRIP];
@@ -22902,7 +22907,7 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
     panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
     if (panels) {
       const size_t head = sizeof *panels + (size_t)hfm__panel_count(layout.n, layout.nr) * sizeof(hfm__atomic);
-      if (packing->policy == HFM_PACK_LAZY) hfm__block_pages(&packing->mem, panels, bytes, 0); /* touched bit by bit */
+      if (packing->policy == HFM_PACK_EAGER) hfm__block_in_huge_pages(&packing->mem, panels, bytes);
       memset(panels, 0, head);
       *panels = layout;
       panels->states = (hfm__atomic *)(panels + 1);
@@ -22983,7 +22988,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__block_pages(&cpu->packing->mem, panels, panels->bytes, 1); /* gathered by and by */
+    hfm__block_in_huge_pages(&cpu->packing->mem, panels, panels->bytes); /* gathered by and by */
   return at;
 }
 
@@ -32148,7 +32153,7 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
                      name, weight->bytes);
   weight->storage = &hfm__storage_owned;
   hfm__budget_extend(&l->model->ctx, HFM__MAX(weight->bytes, 1));
-  weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
+  weight->data = hfm__alloc_in_huge_pages(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
@@ -32941,7 +32946,7 @@ HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *ca
     return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, "use_cache", 0,
                      "the keys and values of %i sequences of %i positions don't fit this machine's address space",
                      extent->rows, extent->total);
-  larger.block = hfm__alloc(mem, larger.bytes);
+  larger.block = hfm__alloc_in_huge_pages(mem, larger.bytes);
   if (!larger.block) return hfm__fail_memory(error, "the cache", larger.bytes);
   hfm__cache_lay_out(&larger, extent, (uint8_t *)larger.block);
   if (cache->block) hfm__cache_copy(&larger, cache);
@@ -34377,7 +34382,7 @@ HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block
     *block = NULL;
     *size = 0;
   }
-  larger = (uint8_t *)hfm__alloc(mem, bytes);
+  larger = (uint8_t *)hfm__alloc_in_huge_pages(mem, bytes);
   if (!larger) return hfm__fail_memory(error, what, bytes);
   hfm__free(mem, *block, *size);
   *block = larger;

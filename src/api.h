@@ -249,8 +249,8 @@ HFMODEL_API void hfm_config_free(hfm_config *config);
    parameters are "rope_parameters.factor" (gemma3_text: "rope_parameters.full_attention.factor"), also in old files;
    "rope_scaling.factor" and "rope_theta" mean the same, also in new ones. Where the file says nothing, the default of
    the model type's configuration class counts, or the other key's value that the class takes then
-   (num_key_value_heads: num_attention_heads; head_dim: a part of hidden_size), but not lists that it calculates, such as
-   layer_types, nor what Falcon and T5 work out; where there is none, or the value has another type, `fallback` is
+   (num_key_value_heads: num_attention_heads; head_dim: a part of hidden_size), but not lists that it calculates, such
+   as layer_types, nor what Falcon and T5 work out; where there is none, or the value has another type, `fallback` is
    returned. "generation_config.x" is x in generation_config.json, which can't be set: hfm_generation_config.
    Strings live until the config is changed or freed. Not thread-safe while somebody sets. */
 HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback);

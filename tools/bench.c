@@ -88,7 +88,8 @@ static void run_linear(bench_case *c) {
 
 /* Bytes that begin a cache line, in huge pages if they are many, as a session's do. */
 static void *lines(size_t size) {
-  uint8_t *p = (uint8_t *)hfm__large_alloc(size + 63);
+  hfm_allocator mem;
+  uint8_t *p = hfm__resolve_allocator(NULL, &mem) ? (uint8_t *)hfm__alloc_in_huge_pages(&mem, size + 63) : NULL;
   if (!p) exit(1);
   return hfm__align64(p);
 }

@@ -47,38 +47,35 @@ extern int madvise(void *address, size_t size, int advice);
 #if !defined(__USE_XOPEN2K) && !defined(__cplusplus)
 extern int posix_memalign(void **block, size_t alignment, size_t size);
 #endif
-enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14, HFM__MADV_NOHUGEPAGE = 15 };
+enum { HFM__HUGE_PAGE = 2 << 20, HFM__MADV_HUGEPAGE = 14 };
 
-/* Asks for pages of a size where a range of memory, or of a mapped file, has yet to be touched; nothing depends on
-   getting them. */
-HFM__PRIVATE void hfm__ask_pages(void *range, uint64_t size, int32_t huge) {
+/* Asks for huge pages where a range of memory, or of a mapped file, has yet to be touched; nothing depends on getting
+   them. */
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
   const int saved = errno;
-  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, huge ? HFM__MADV_HUGEPAGE : HFM__MADV_NOHUGEPAGE);
+  if (size >= HFM__HUGE_PAGE) (void)madvise(range, (size_t)size, HFM__MADV_HUGEPAGE);
   errno = saved;
 }
-/* A block that is large is one of huge pages. */
-HFM__PRIVATE void *hfm__large_alloc(size_t size) {
+/* A large block begins where a huge page could. */
+HFM__PRIVATE void *hfm__std_block(size_t size) {
   void *block = NULL;
-  if (size < HFM__HUGE_PAGE || posix_memalign(&block, HFM__HUGE_PAGE, size)) return malloc(size);
-  hfm__ask_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE, 1);
-  return block;
+  return size < HFM__HUGE_PAGE || posix_memalign(&block, HFM__HUGE_PAGE, size) ? malloc(size) : block;
 }
 #else
 enum { HFM__HUGE_PAGE = 1 };
-HFM__PRIVATE void hfm__ask_pages(void *range, uint64_t size, int32_t huge) {
+HFM__PRIVATE void hfm__ask_huge_pages(void *range, uint64_t size) {
   (void)range;
   (void)size;
-  (void)huge;
 }
 #ifndef HFMODEL_NO_STDLIB
-HFM__PRIVATE void *hfm__large_alloc(size_t size) { return malloc(size); }
+HFM__PRIVATE void *hfm__std_block(size_t size) { return malloc(size); }
 #endif
 #endif
 
 #ifndef HFMODEL_NO_STDLIB
 HFM__PRIVATE void *hfm__std_alloc(void *ctx, size_t size) {
   (void)ctx;
-  return hfm__large_alloc(size);
+  return hfm__std_block(size);
 }
 HFM__PRIVATE void *hfm__std_realloc(void *ctx, void *block, size_t old_size, size_t new_size) {
   (void)ctx;
@@ -110,12 +107,19 @@ HFM__PRIVATE int hfm__resolve_allocator(const hfm_allocator *given, hfm_allocato
   return 0;
 }
 
-/* Asks for huge pages in a block of this allocator, or for small ones; those of other allocators are theirs. */
-HFM__PRIVATE void hfm__block_pages(const hfm_allocator *mem, void *block, uint64_t size, int32_t huge) {
+/* In the whole huge pages of a block of the C library's; those of other allocators are theirs. */
+HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block, uint64_t size) {
 #ifndef HFMODEL_NO_STDLIB
-  if (mem->alloc == hfm__std_alloc) hfm__ask_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE, huge);
+  if (mem->alloc == hfm__std_alloc) hfm__ask_huge_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE);
 #endif
-  (void)mem, (void)block, (void)size, (void)huge;
+  (void)mem, (void)block, (void)size;
+}
+
+/* For what is read or written as a whole. */
+HFM__PRIVATE void *hfm__alloc_in_huge_pages(const hfm_allocator *mem, uint64_t size) {
+  void *block = hfm__alloc(mem, size);
+  if (block) hfm__block_in_huge_pages(mem, block, size);
+  return block;
 }
 
 /* ---- Arena: many small blocks with one lifetime, zeroed, freed in one walk ---- */

@@ -80,7 +80,8 @@ HFM__LONG_INLINE void hfm__tiles_product(const int two, int64_t rows, int64_t k,
 
 HFM__PRIVATE void hfm__gemm_amx(const hfm__gemm *g) {
   const int64_t most = 2 * HFM__TILE_ROWS, blocks = (g->rows + most - 1) / most;
-  const int64_t strips = (g->n + HFM__TILE_STRIP - 1) / HFM__TILE_STRIP, steps = blocks * strips * (g->k / HFM__TILE_UNITS);
+  const int64_t strips = (g->n + HFM__TILE_STRIP - 1) / HFM__TILE_STRIP;
+  const int64_t steps = blocks * strips * (g->k / HFM__TILE_UNITS);
   const int64_t lines = steps > 0 ? (g->next_bytes / 64 + steps - 1) / steps : 0;
   const char *next = (const char *)g->next, *end = next + g->next_bytes;
   float sums[2 * HFM__TILE_ROWS * HFM__TILE_STRIP];

@@ -61,8 +61,8 @@ typedef struct hfm__pack {
 } hfm__pack;
 
 /* Where one head of the keys or values of a tile lies: in pages of `positions`, HFM__PAGE, or for packed values all of
-   the tile. A page of keys is strips [head][STRIP] of positions; one of values is strips [positions][STRIP] of the head.
-   The i-th page of the tile begins at element page[i] * apart, or i * apart without `page`. */
+   the tile. A page of keys is strips [head][STRIP] of positions; one of values is strips [positions][STRIP] of the
+   head. The i-th page of the tile begins at element page[i] * apart, or i * apart without `page`. */
 typedef struct hfm__pages_of_head {
   int64_t positions;
   const void *data;

@@ -86,7 +86,7 @@ HFM__PRIVATE void hfm__panels_reserve(const hfm__cpu *cpu, hfm__weight *weight, 
     panels = (struct hfm__panels *)hfm__alloc(&packing->mem, bytes);
     if (panels) {
       const size_t head = sizeof *panels + (size_t)hfm__panel_count(layout.n, layout.nr) * sizeof(hfm__atomic);
-      if (packing->policy == HFM_PACK_LAZY) hfm__block_pages(&packing->mem, panels, bytes, 0); /* touched bit by bit */
+      if (packing->policy == HFM_PACK_EAGER) hfm__block_in_huge_pages(&packing->mem, panels, bytes);
       memset(panels, 0, head);
       *panels = layout;
       panels->states = (hfm__atomic *)(panels + 1);
@@ -167,7 +167,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   }
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
-    hfm__block_pages(&cpu->packing->mem, panels, panels->bytes, 1); /* gathered by and by */
+    hfm__block_in_huge_pages(&cpu->packing->mem, panels, panels->bytes); /* gathered by and by */
   return at;
 }
 

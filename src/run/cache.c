@@ -175,7 +175,7 @@ HFM__PRIVATE hfm_result hfm__cache_room(const hfm_allocator *mem, hfm__cache *ca
     return hfm__fail(error, HFM_E_ADDRESS_SPACE, NULL, "use_cache", 0,
                      "the keys and values of %i sequences of %i positions don't fit this machine's address space",
                      extent->rows, extent->total);
-  larger.block = hfm__alloc(mem, larger.bytes);
+  larger.block = hfm__alloc_in_huge_pages(mem, larger.bytes);
   if (!larger.block) return hfm__fail_memory(error, "the cache", larger.bytes);
   hfm__cache_lay_out(&larger, extent, (uint8_t *)larger.block);
   if (cache->block) hfm__cache_copy(&larger, cache);

@@ -181,7 +181,7 @@ HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block
     *block = NULL;
     *size = 0;
   }
-  larger = (uint8_t *)hfm__alloc(mem, bytes);
+  larger = (uint8_t *)hfm__alloc_in_huge_pages(mem, bytes);
   if (!larger) return hfm__fail_memory(error, what, bytes);
   hfm__free(mem, *block, *size);
   *block = larger;

@@ -211,7 +211,7 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
                      name, weight->bytes);
   weight->storage = &hfm__storage_owned;
   hfm__budget_extend(&l->model->ctx, HFM__MAX(weight->bytes, 1));
-  weight->data = hfm__alloc(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
+  weight->data = hfm__alloc_in_huge_pages(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
   return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
 }
 
