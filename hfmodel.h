@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "665e8d657016b6fc" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "35c011b4f8441c64" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -30300,7 +30300,7 @@ HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self
   hfm__val y;
   memset(&own, 0, sizeof own);
   own.scale = 1;
-  own.causal = decodes;
+  own.causal = decodes && hfm__is_causal(b);
   own.keep = hfm__input_mask(b);
   if (stack->layers) /* the first layer's, which all share */
     own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
@@ -30743,7 +30743,7 @@ HFM__PRIVATE hfm__val hfm__bart_stack_forward(hfm__builder *b, const hfm__bart *
     x = hfm__scaled(b, x, sqrt((double)self->d_model));
   memset(&own, 0, sizeof own);
   own.scale = 1 / sqrt((double)(self->d_model / stack->heads));
-  own.causal = decodes;
+  own.causal = decodes && hfm__is_causal(b);
   own.keep = hfm__input_mask(b);
   memset(&cross, 0, sizeof cross);
   cross.scale = own.scale;
