@@ -612,9 +612,9 @@ for kind in ("right7", "left7", "plain7", "positions7"):  # eager attention adds
     case(f"falcon_rw_{kind}", "falcon_rw", "causal-lm", kind, full=kind == "right7", attention="eager")
     case(f"falcon_rw_sdpa_{kind}", "falcon_rw", "causal-lm", kind, attention="sdpa")
 cases("falcon_causal", "causal-lm", "right7", "left7")
-cases("falcon_sequence", "sequence-classification", "right7", "left7")
-cases("falcon_token", "token-classification", "right7")
-cases("falcon_question", "question-answering", "right7")
+cases("falcon_sequence", "sequence-classification", "right7", "left7", "positions7")
+cases("falcon_token", "token-classification", "right7", "positions7")
+cases("falcon_question", "question-answering", "right7", "positions7")
 case("falcon_causal_as_base", "falcon_causal", "base", "right7", full=True)
 
 cases("bloom_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
