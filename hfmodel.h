@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "5b754b0a9fec8153" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "94ebac1697bf1c6d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -36301,8 +36301,9 @@ HFM__PRIVATE int64_t hfm__logits_width(const hfm__graph *g) {
 
 /* How many tokens there are to choose from, which may be other ones than an encoder reads: what a forward says, one
    that the session has, or one that is traced for that. */
-HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, int64_t *size, hfm_error *error) {
-  const hfm__request request = hfm__usual_request(session->model);
+HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, const hfm__prompt *prompt, int64_t *size,
+                                               hfm_error *error) {
+  hfm__request request = hfm__usual_request(session->model);
   hfm__graph graph;
   hfm_result result;
   for (const hfm__program *p = session->programs; p; p = p->next) {
@@ -36310,6 +36311,7 @@ HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, int64
     if (*size) return HFM_OK;
   }
   memset(&graph, 0, sizeof graph);
+  request.asked.present |= 1u << prompt->side->ids; /* a decoder's are never left to what the encoder reads */
   result = hfm__trace(session->model, &request, &graph, error);
   if (result == HFM_OK) *size = hfm__logits_width(&graph);
   hfm__graph_free(&graph);
@@ -36334,7 +36336,7 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
                      "encoder",
                      model->architecture);
   result = hfm__prompt_known(model, p, inputs, error);
-  if (result == HFM_OK) result = hfm__prompt_vocabulary(session, &p->vocab_size, error);
+  if (result == HFM_OK) result = hfm__prompt_vocabulary(session, p, &p->vocab_size, error);
   if (result == HFM_OK && (ids->data || !is_cached))
     result = hfm__prompt_ids(inputs, HFM__IN_input_ids, hfm_config_get_int(model->config, "vocab_size", 0), error);
   if (result == HFM_OK && encodes && decoder_ids->data)
