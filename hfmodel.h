@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "94ebac1697bf1c6d" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "543f5eaf90f5c6ff" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -29099,12 +29099,24 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
 
 /* ---- Attention ---- */
 
+/* Refuses a list of layers' types that goes on after the last layer; where it is too short is found at that layer. */
+HFM__PRIVATE void hfm__layer_types_check(hfm__builder *b) {
+  const hfm__config_value list = hfm__config_find(b->config, "layer_types");
+  const int64_t layers = hfm__layer_count(b, "num_hidden_layers");
+  int64_t count = 0;
+  for (uint32_t node = hfm__json_first(list.doc, list.node); node; node = hfm__json_following(list.doc, node)) count++;
+  if (hfm__ok(b) && count > layers)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "layer_types", 0,
+                          "'layer_types' is for %i layers, but 'num_hidden_layers' is %i", count, layers);
+}
+
 /* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
 HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
   if (hfm__is_null(b, "layer_types")) return otherwise;
+  if (i == 0) hfm__layer_types_check(b);
   hfm__text_format(&t, "layer_types.%i", i);
   type = hfm__string(b, key, NULL);
   if (hfm__ok(b) && !type)
@@ -29385,18 +29397,22 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 /* How far layer i sees; 0: to the end. */
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const int32_t allowed = hfm__flag(b, "use_sliding_window"), given = !hfm__is_null(b, "sliding_window");
-  int32_t otherwise = 1;
+  const int32_t allowed = rule != HFM__WINDOW_OPTIONAL || hfm__flag(b, "use_sliding_window");
+  const int32_t given = allowed && !hfm__is_null(b, "sliding_window");
+  int32_t otherwise = given;
   int64_t first = 0;
-  if (rule == HFM__WINDOW_NONE || (rule == HFM__WINDOW_OPTIONAL && !allowed)) return 0;
-  if (rule == HFM__WINDOW_WITHOUT_ROPE) otherwise = allowed && given && !hfm__llama_has_rope(b, i);
-  else if (!given) return 0;
-  if (rule == HFM__WINDOW_OPTIONAL && hfm__is_null(b, "layer_types")) {
+  if (rule == HFM__WINDOW_NONE) return 0;
+  if (rule == HFM__WINDOW_WITHOUT_ROPE)
+    otherwise = given && hfm__flag(b, "use_sliding_window") && !hfm__llama_has_rope(b, i);
+  if (rule == HFM__WINDOW_OPTIONAL && given && hfm__is_null(b, "layer_types")) {
     if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     otherwise = i >= first;
   }
-  if (rule != HFM__WINDOW_EVERY_LAYER && !hfm__is_sliding(b, i, otherwise)) return 0;
+  if (!(rule == HFM__WINDOW_EVERY_LAYER ? given : hfm__is_sliding(b, i, otherwise))) return 0;
+  if (!given)
+    hfm__refuse(b, "layer_types", "sliding_attention",
+                allowed ? "there is no sliding_window" : "use_sliding_window does not allow it");
   return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 

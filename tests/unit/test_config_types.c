@@ -99,7 +99,7 @@ static void test_names_and_labels(void) {
       {DIR("bert_base"), "id2label", "null", HFM_E_NONE, NULL},
       {DIR("bert_sequence"), "num_labels", "0", HFM_E_CONFIG_RANGE, "num_labels is 0"},
       {DIR("bert_sequence"), "num_labels", "-3", HFM_E_CONFIG_RANGE, "num_labels is -3"},
-      {DIR("qwen2_base"), "layer_types", "5", HFM_E_NONE, NULL}, /* without windows nobody asks */
+      {DIR("qwen2_base"), "layer_types", "5", HFM_E_CONFIG_TYPE, "'layer_types.0' must be full_attention or"},
       {DIR("mistral_base"), "layer_types", "[]", HFM_E_CONFIG_TYPE, "'layer_types.0' must be full_attention or"},
       {DIR("bert_base"), "quantization_config", "{\"quant_method\": \"awq\"}", HFM_E_CONFIG_VALUE, "'awq'"},
       {DIR("llama_base"), "quantization_config", "{\"load_in_4bit\": true, \"quant_method\": \"bitsandbytes\"}",
@@ -209,6 +209,13 @@ static void test_numbers(void) {
       {DIR("marian_generation"), "decoder_vocab_size", "60", HFM_E_CONFIG_RANGE, "have one size"},
       {DIR("marian_generation"), "decoder_vocab_size", "null", HFM_E_NONE, NULL},
       {DIR("marian_two"), "pad_token_id", "47", HFM_E_CONFIG_RANGE, "one of the 47 rows of 'embed_tokens'"},
+      {DIR("qwen2_base"), "layer_types", "[\"full_attention\",\"full_attention\",\"sliding_attention\"]",
+       HFM_E_CONFIG_VALUE, "use_sliding_window does not allow it"},
+      {DIR("qwen3_base"), "layer_types", "[\"full_attention\",\"full_attention\"]", HFM_E_CONFIG_TYPE,
+       "'layer_types.2'"},
+      {DIR("ministral_base"), "sliding_window", "null", HFM_E_CONFIG_VALUE, "there is no sliding_window"},
+      {DIR("ministral_base"), "layer_types", "[\"full_attention\",\"full_attention\",\"full_attention\"]",
+       HFM_E_CONFIG_RANGE, "'layer_types' is for 3 layers, but 'num_hidden_layers' is 2"},
       {DIR("bert_base"), "vocab_size", "62", HFM_E_WEIGHT_MISMATCH, NULL},
   };
   type_case c = {DIR("qwen2_base"), "max_window_layers", "\"x\"", HFM_E_CONFIG_TYPE, "found 'x'"};
