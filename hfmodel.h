@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "543f5eaf90f5c6ff" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "a298fb15c6785262" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -26783,6 +26783,14 @@ HFM__PRIVATE void hfm__rope_not_nested(hfm__builder *b) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
+/* Refuses numbers of rotated elements that a type's formula has no result for. */
+HFM__PRIVATE void hfm__rope_check_type(hfm__builder *b, const hfm__rope *rope, const char *type) {
+  const int odd = rope->dimension % 2 != 0 && rope->dimension != 3; /* 3 have one step of yarn's ramp for both pairs */
+  if (!hfm__ok(b) || !(hfm__equal(type, "dynamic") ? rope->dimension == 2 : hfm__equal(type, "yarn") && odd)) return;
+  b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_type", 0,
+                        "rope type %q has no frequencies for %i rotated elements of a head", type, rope->dimension);
+}
+
 /* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
    scope. */
 HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
@@ -26818,6 +26826,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
                           (int)HFM__ROPE_MOST);
+  hfm__rope_check_type(b, rope, type);
   frequency = HFM__NEW(b, float, hfm__rope_half(rope));
   if (!hfm__ok(b)) return;
   for (int64_t i = 0; i < hfm__rope_half(rope); i++)
@@ -28585,6 +28594,18 @@ HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm
   layer->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_pdrop);
 }
 
+/* The part of a head that partial_rotary_factor cuts off must have as many elements as there are cosines: not an odd
+   number, nor less than the whole where the type of the rope is one for whole heads. */
+HFM__PRIVATE void hfm__phi_check_rotated(hfm__builder *b, const hfm__phi *self) {
+  const double part = hfm__rope_partial(b);
+  const int64_t rotated = (int64_t)((double)self->head_dim * part);
+  if (hfm__ok(b) && rotated != 2 * hfm__rope_half(&self->rotary_emb))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "partial_rotary_factor", 0,
+                          "'partial_rotary_factor' is %g, which makes %i elements of each head rotate, but there are "
+                          "rotary embeddings for %i",
+                          part, rotated, 2 * hfm__rope_half(&self->rotary_emb));
+}
+
 HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
   static const hfm__rope_source source = {NULL, 1, NULL};
   hfm__phi *self = (hfm__phi *)base;
@@ -28598,6 +28619,7 @@ HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
   }
   hfm__end(b);
   hfm__rope_init(b, &self->rotary_emb, "PhiRotaryEmbedding", &source, self->head_dim, self->max_position_embeddings);
+  hfm__phi_check_rotated(b, self);
   self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
   self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
 }
