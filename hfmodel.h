@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8103f21681905386" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f78920c6e2007021" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -29420,7 +29420,8 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
   const int32_t allowed = rule != HFM__WINDOW_OPTIONAL || hfm__flag(b, "use_sliding_window");
-  const int32_t given = allowed && !hfm__is_null(b, "sliding_window");
+  const int32_t needed = rule == HFM__WINDOW_BY_LAYER_TYPE; /* its mask is made for every model */
+  const int32_t given = needed || (allowed && !hfm__is_null(b, "sliding_window"));
   int32_t otherwise = given;
   int64_t first = 0;
   if (rule == HFM__WINDOW_NONE) return 0;
@@ -29431,6 +29432,7 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     otherwise = i >= first;
   }
+  if (needed) (void)hfm__size(b, "sliding_window");
   if (!(rule == HFM__WINDOW_EVERY_LAYER ? given : hfm__is_sliding(b, i, otherwise))) return 0;
   if (!given)
     hfm__refuse(b, "layer_types", "sliding_attention",
@@ -29755,6 +29757,8 @@ static const hfm__config_pair hfm__gemma3_defaults[] = {
 
 static const hfm__rope_name hfm__gemma3_rope_names[] = {
   {"full_attention", "rope_theta", "rope_theta"}, {"sliding_attention", "rope_theta", "rope_local_base_freq"},
+  {"full_attention", "partial_rotary_factor", "partial_rotary_factor"},
+  {"sliding_attention", "partial_rotary_factor", "partial_rotary_factor"},
   {NULL, NULL, NULL}};
 
 static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults, hfm__rope_names};

@@ -53,7 +53,8 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
   const int32_t allowed = rule != HFM__WINDOW_OPTIONAL || hfm__flag(b, "use_sliding_window");
-  const int32_t given = allowed && !hfm__is_null(b, "sliding_window");
+  const int32_t needed = rule == HFM__WINDOW_BY_LAYER_TYPE; /* its mask is made for every model */
+  const int32_t given = needed || (allowed && !hfm__is_null(b, "sliding_window"));
   int32_t otherwise = given;
   int64_t first = 0;
   if (rule == HFM__WINDOW_NONE) return 0;
@@ -64,6 +65,7 @@ HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     otherwise = i >= first;
   }
+  if (needed) (void)hfm__size(b, "sliding_window");
   if (!(rule == HFM__WINDOW_EVERY_LAYER ? given : hfm__is_sliding(b, i, otherwise))) return 0;
   if (!given)
     hfm__refuse(b, "layer_types", "sliding_attention",

@@ -890,6 +890,9 @@ case("gemma3_minimal_config", "gemma3_base", "base", "right33",
                                "attention_dropout", "layer_types", "sliding_window", "query_pre_attn_scalar",
                                "attn_logit_softcapping", "final_logit_softcapping", "use_bidirectional_attention",
                                "_sliding_window_pattern")})
+case("gemma3_part", "gemma3_base", "base", "long33", config={"partial_rotary_factor": 0.5, "rope_parameters": {
+    "sliding_attention": {"rope_type": "proportional", "rope_theta": 100.0},
+    "full_attention": {"rope_type": "proportional", "rope_theta": 5000.0, "partial_rotary_factor": 0.7}}})
 cases("gemma3_causal", "causal-lm", "right7", "left13", "long33")
 case("gemma3_final_uncapped", "gemma3_causal", "causal-lm", "right7", config={"final_logit_softcapping": None})
 cases("gemma3_sequence", "sequence-classification", "right7", "left7")

@@ -226,7 +226,7 @@ static void test_numbers(void) {
        HFM_E_CONFIG_VALUE, "use_sliding_window does not allow it"},
       {DIR("qwen3_base"), "layer_types", "[\"full_attention\",\"full_attention\"]", HFM_E_CONFIG_TYPE,
        "'layer_types.2'"},
-      {DIR("ministral_base"), "sliding_window", "null", HFM_E_CONFIG_VALUE, "there is no sliding_window"},
+      {DIR("ministral_base"), "sliding_window", "null", HFM_E_CONFIG_MISSING, "'sliding_window' is needed"},
       {DIR("ministral_base"), "layer_types", "[\"full_attention\",\"full_attention\",\"full_attention\"]",
        HFM_E_CONFIG_RANGE, "'layer_types' is for 3 layers, but 'num_hidden_layers' is 2"},
       {DIR("bert_base"), "vocab_size", "62", HFM_E_WEIGHT_MISMATCH, NULL},
