@@ -229,6 +229,9 @@ static void test_numbers(void) {
       {DIR("ministral_base"), "sliding_window", "null", HFM_E_CONFIG_MISSING, "'sliding_window' is needed"},
       {DIR("ministral_base"), "layer_types", "[\"full_attention\",\"full_attention\",\"full_attention\"]",
        HFM_E_CONFIG_RANGE, "'layer_types' is for 3 layers, but 'num_hidden_layers' is 2"},
+      {DIR("bert_sequence1"), "problem_type", "\"single_label_classification\"", HFM_E_CONFIG_VALUE, "'problem_type'"},
+      {DIR("bert_sequence1"), "problem_type", "\"regression\"", HFM_E_NONE, NULL},
+      {DIR("bert_sequence"), "problem_type", "\"single_label_classification\"", HFM_E_NONE, NULL},
       {DIR("bert_base"), "vocab_size", "62", HFM_E_WEIGHT_MISMATCH, NULL},
   };
   type_case c = {DIR("qwen2_base"), "max_window_layers", "\"x\"", HFM_E_CONFIG_TYPE, "found 'x'"};
