@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c3d8e2ad3f3d6ec8" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "b728777f7fdbece9" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8625,6 +8625,12 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
       return hfm__config_wrong(config, "architectures", "a list of class names", error);
   if (hfm__json_kind(labels.doc, labels.node) > HFM__JSON_NULL && !hfm__json_int(labels.doc, labels.node, &count))
     return hfm__config_wrong(config, "num_labels", "an integer", error);
+  count = hfm__config_label_count(config);
+  if ((count ? count : hfm__config_num_labels(config)) == 1 &&
+      hfm__equal(hfm_config_get_string(config, "problem_type", ""), "single_label_classification"))
+    return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, "problem_type", 0,
+                     "'problem_type' is 'single_label_classification', which needs more than the one label that there "
+                     "is: use 'regression', or 2 labels");
   return HFM_OK;
 }
 
@@ -26959,6 +26965,14 @@ HFM__PRIVATE void hfm__rope_not_nested(hfm__builder *b) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
+/* Refuses numbers of rotated elements that a type's formula has no result for. */
+HFM__PRIVATE void hfm__rope_check_type(hfm__builder *b, const hfm__rope *rope, const char *type) {
+  const int odd = rope->dimension % 2 != 0 && rope->dimension != 3; /* 3 have one step of yarn's ramp for both pairs */
+  if (!hfm__ok(b) || !(hfm__equal(type, "dynamic") ? rope->dimension == 2 : hfm__equal(type, "yarn") && odd)) return;
+  b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_type", 0,
+                        "rope type %q has no frequencies for %i rotated elements of a head", type, rope->dimension);
+}
+
 /* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
    scope. */
 HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
@@ -26994,6 +27008,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
                           (int)HFM__ROPE_MOST);
+  hfm__rope_check_type(b, rope, type);
   frequency = HFM__NEW(b, float, hfm__rope_half(rope));
   if (!hfm__ok(b)) return;
   for (int64_t i = 0; i < hfm__rope_half(rope); i++)
@@ -28761,6 +28776,18 @@ HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm
   layer->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_pdrop);
 }
 
+/* The part of a head that partial_rotary_factor cuts off must have as many elements as there are cosines: not an odd
+   number, nor less than the whole where the type of the rope is one for whole heads. */
+HFM__PRIVATE void hfm__phi_check_rotated(hfm__builder *b, const hfm__phi *self) {
+  const double part = hfm__rope_partial(b);
+  const int64_t rotated = (int64_t)((double)self->head_dim * part);
+  if (hfm__ok(b) && rotated != 2 * hfm__rope_half(&self->rotary_emb))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "partial_rotary_factor", 0,
+                          "'partial_rotary_factor' is %g, which makes %i elements of each head rotate, but there are "
+                          "rotary embeddings for %i",
+                          part, rotated, 2 * hfm__rope_half(&self->rotary_emb));
+}
+
 HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
   static const hfm__rope_source source = {NULL, 1, NULL};
   hfm__phi *self = (hfm__phi *)base;
@@ -28774,6 +28801,7 @@ HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
   }
   hfm__end(b);
   hfm__rope_init(b, &self->rotary_emb, "PhiRotaryEmbedding", &source, self->head_dim, self->max_position_embeddings);
+  hfm__phi_check_rotated(b, self);
   self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
   self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
 }
@@ -28998,10 +29026,15 @@ HFM__PRIVATE hfm__val hfm__falcon_layer_forward(hfm__builder *b, const hfm__falc
   return hfm__add(b, hfm__call(b, layer->dense_4h_to_h, y), between);
 }
 
-/* Positions are taken, and count for nothing, where ALiBi has its own. */
+/* Positions are taken, and count for nothing, where ALiBi has its own, and by the heads that don't hand them on. */
+HFM__PRIVATE hfm__val hfm__falcon_positions(hfm__builder *b) {
+  const hfm__val given = hfm__position_ids(b, 0, 0);
+  return b->task == HFM_BASE || b->task == HFM_CAUSAL_LM ? given : hfm__counted_positions(b, 0, 0);
+}
+
 HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *base) {
   const hfm__falcon *self = (const hfm__falcon *)base;
-  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val positions = hfm__falcon_positions(b);
   hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), angles = hfm__no_value;
   hfm__scores scores;
   memset(&scores, 0, sizeof scores);
@@ -29270,12 +29303,24 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
 
 /* ---- Attention ---- */
 
+/* Refuses a list of layers' types that goes on after the last layer; where it is too short is found at that layer. */
+HFM__PRIVATE void hfm__layer_types_check(hfm__builder *b) {
+  const hfm__config_value list = hfm__config_find(b->config, "layer_types");
+  const int64_t layers = hfm__layer_count(b, "num_hidden_layers");
+  int64_t count = 0;
+  for (uint32_t node = hfm__json_first(list.doc, list.node); node; node = hfm__json_following(list.doc, node)) count++;
+  if (hfm__ok(b) && count > layers)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "layer_types", 0,
+                          "'layer_types' is for %i layers, but 'num_hidden_layers' is %i", count, layers);
+}
+
 /* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
 HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
   if (hfm__is_null(b, "layer_types")) return otherwise;
+  if (i == 0) hfm__layer_types_check(b);
   hfm__text_format(&t, "layer_types.%i", i);
   type = hfm__string(b, key, NULL);
   if (hfm__ok(b) && !type)
@@ -29556,18 +29601,24 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 /* How far layer i sees; 0: to the end. */
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const int32_t allowed = hfm__flag(b, "use_sliding_window"), given = !hfm__is_null(b, "sliding_window");
-  int32_t otherwise = 1;
+  const int32_t allowed = rule != HFM__WINDOW_OPTIONAL || hfm__flag(b, "use_sliding_window");
+  const int32_t needed = rule == HFM__WINDOW_BY_LAYER_TYPE; /* its mask is made for every model */
+  const int32_t given = needed || (allowed && !hfm__is_null(b, "sliding_window"));
+  int32_t otherwise = given;
   int64_t first = 0;
-  if (rule == HFM__WINDOW_NONE || (rule == HFM__WINDOW_OPTIONAL && !allowed)) return 0;
-  if (rule == HFM__WINDOW_WITHOUT_ROPE) otherwise = allowed && given && !hfm__llama_has_rope(b, i);
-  else if (!given) return 0;
-  if (rule == HFM__WINDOW_OPTIONAL && hfm__is_null(b, "layer_types")) {
+  if (rule == HFM__WINDOW_NONE) return 0;
+  if (rule == HFM__WINDOW_WITHOUT_ROPE)
+    otherwise = given && hfm__flag(b, "use_sliding_window") && !hfm__llama_has_rope(b, i);
+  if (rule == HFM__WINDOW_OPTIONAL && given && hfm__is_null(b, "layer_types")) {
     if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     otherwise = i >= first;
   }
-  if (rule != HFM__WINDOW_EVERY_LAYER && !hfm__is_sliding(b, i, otherwise)) return 0;
+  if (needed) (void)hfm__size(b, "sliding_window");
+  if (!(rule == HFM__WINDOW_EVERY_LAYER ? given : hfm__is_sliding(b, i, otherwise))) return 0;
+  if (!given)
+    hfm__refuse(b, "layer_types", "sliding_attention",
+                allowed ? "there is no sliding_window" : "use_sliding_window does not allow it");
   return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
@@ -29888,6 +29939,8 @@ static const hfm__config_pair hfm__gemma3_defaults[] = {
 
 static const hfm__rope_name hfm__gemma3_rope_names[] = {
   {"full_attention", "rope_theta", "rope_theta"}, {"sliding_attention", "rope_theta", "rope_local_base_freq"},
+  {"full_attention", "partial_rotary_factor", "partial_rotary_factor"},
+  {"sliding_attention", "partial_rotary_factor", "partial_rotary_factor"},
   {NULL, NULL, NULL}};
 
 static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults, hfm__rope_names};
@@ -30476,7 +30529,7 @@ HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self
   hfm__val y;
   memset(&own, 0, sizeof own);
   own.scale = 1;
-  own.causal = decodes;
+  own.causal = decodes && hfm__is_causal(b);
   own.keep = hfm__input_mask(b);
   if (stack->layers) /* the first layer's, which all share */
     own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);
@@ -30919,7 +30972,7 @@ HFM__PRIVATE hfm__val hfm__bart_stack_forward(hfm__builder *b, const hfm__bart *
     x = hfm__scaled(b, x, sqrt((double)self->d_model));
   memset(&own, 0, sizeof own);
   own.scale = 1 / sqrt((double)(self->d_model / stack->heads));
-  own.causal = decodes;
+  own.causal = decodes && hfm__is_causal(b);
   own.keep = hfm__input_mask(b);
   memset(&cross, 0, sizeof cross);
   cross.scale = own.scale;
@@ -33250,6 +33303,7 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.mem = model->ctx.mem;
   b.error = error;
   b.config = model->config;
+  b.task = model->head->task;
   b.tree = (hfm__tree *)&model->tree;
   b.graph = graph;
   b.side = &hfm__only_side;
@@ -35670,7 +35724,8 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens, HFM__MOST_IDS);
   out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens, HFM__MOST_IDS);
   hfm__generation_bad_words(&r, said, out);
-  if (out->pad < 0 && out->eos.count) out->pad = out->eos.data[0];
+  if (!hfm__generation_ids(&r, "pad_token_id", said->pad_token_id, HFM__MOST_IDS).count && out->eos.count)
+    out->pad = out->eos.data[0]; /* a negative one is one, too, though no token */
   if (r.result == HFM_OK) r.result = hfm__generation_conflicts(out, error);
   if (r.result == HFM_OK) r.result = hfm__generation_vocabulary(out, vocab_size, error);
   return r.result;
@@ -36472,8 +36527,9 @@ HFM__PRIVATE int64_t hfm__logits_width(const hfm__graph *g) {
 
 /* How many tokens there are to choose from, which may be other ones than an encoder reads: what a forward says, one
    that the session has, or one that is traced for that. */
-HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, int64_t *size, hfm_error *error) {
-  const hfm__request request = hfm__usual_request(session->model);
+HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, const hfm__prompt *prompt, int64_t *size,
+                                               hfm_error *error) {
+  hfm__request request = hfm__usual_request(session->model);
   hfm__graph graph;
   hfm_result result;
   for (const hfm__program *p = session->programs; p; p = p->next) {
@@ -36481,6 +36537,7 @@ HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, int64
     if (*size) return HFM_OK;
   }
   memset(&graph, 0, sizeof graph);
+  request.asked.present |= 1u << prompt->side->ids; /* a decoder's are never left to what the encoder reads */
   result = hfm__trace(session->model, &request, &graph, error);
   if (result == HFM_OK) *size = hfm__logits_width(&graph);
   hfm__graph_free(&graph);
@@ -36505,7 +36562,7 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
                      "encoder",
                      model->architecture);
   result = hfm__prompt_known(model, p, inputs, error);
-  if (result == HFM_OK) result = hfm__prompt_vocabulary(session, &p->vocab_size, error);
+  if (result == HFM_OK) result = hfm__prompt_vocabulary(session, p, &p->vocab_size, error);
   if (result == HFM_OK && (ids->data || !is_cached))
     result = hfm__prompt_ids(inputs, HFM__IN_input_ids, hfm_config_get_int(model->config, "vocab_size", 0), error);
   if (result == HFM_OK && encodes && decoder_ids->data)

@@ -236,6 +236,12 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
       return hfm__config_wrong(config, "architectures", "a list of class names", error);
   if (hfm__json_kind(labels.doc, labels.node) > HFM__JSON_NULL && !hfm__json_int(labels.doc, labels.node, &count))
     return hfm__config_wrong(config, "num_labels", "an integer", error);
+  count = hfm__config_label_count(config);
+  if ((count ? count : hfm__config_num_labels(config)) == 1 &&
+      hfm__equal(hfm_config_get_string(config, "problem_type", ""), "single_label_classification"))
+    return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, "problem_type", 0,
+                     "'problem_type' is 'single_label_classification', which needs more than the one label that there "
+                     "is: use 'regression', or 2 labels");
   return HFM_OK;
 }
 

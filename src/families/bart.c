@@ -261,7 +261,7 @@ HFM__PRIVATE hfm__val hfm__bart_stack_forward(hfm__builder *b, const hfm__bart *
     x = hfm__scaled(b, x, sqrt((double)self->d_model));
   memset(&own, 0, sizeof own);
   own.scale = 1 / sqrt((double)(self->d_model / stack->heads));
-  own.causal = decodes;
+  own.causal = decodes && hfm__is_causal(b);
   own.keep = hfm__input_mask(b);
   memset(&cross, 0, sizeof cross);
   cross.scale = own.scale;

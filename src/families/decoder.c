@@ -102,12 +102,24 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
 
 /* ---- Attention ---- */
 
+/* Refuses a list of layers' types that goes on after the last layer; where it is too short is found at that layer. */
+HFM__PRIVATE void hfm__layer_types_check(hfm__builder *b) {
+  const hfm__config_value list = hfm__config_find(b->config, "layer_types");
+  const int64_t layers = hfm__layer_count(b, "num_hidden_layers");
+  int64_t count = 0;
+  for (uint32_t node = hfm__json_first(list.doc, list.node); node; node = hfm__json_following(list.doc, node)) count++;
+  if (hfm__ok(b) && count > layers)
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "layer_types", 0,
+                          "'layer_types' is for %i layers, but 'num_hidden_layers' is %i", count, layers);
+}
+
 /* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
 HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
   if (hfm__is_null(b, "layer_types")) return otherwise;
+  if (i == 0) hfm__layer_types_check(b);
   hfm__text_format(&t, "layer_types.%i", i);
   type = hfm__string(b, key, NULL);
   if (hfm__ok(b) && !type)

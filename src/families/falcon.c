@@ -155,10 +155,15 @@ HFM__PRIVATE hfm__val hfm__falcon_layer_forward(hfm__builder *b, const hfm__falc
   return hfm__add(b, hfm__call(b, layer->dense_4h_to_h, y), between);
 }
 
-/* Positions are taken, and count for nothing, where ALiBi has its own. */
+/* Positions are taken, and count for nothing, where ALiBi has its own, and by the heads that don't hand them on. */
+HFM__PRIVATE hfm__val hfm__falcon_positions(hfm__builder *b) {
+  const hfm__val given = hfm__position_ids(b, 0, 0);
+  return b->task == HFM_BASE || b->task == HFM_CAUSAL_LM ? given : hfm__counted_positions(b, 0, 0);
+}
+
 HFM__PRIVATE hfm__val hfm__falcon_forward(hfm__builder *b, const hfm__causal *base) {
   const hfm__falcon *self = (const hfm__falcon *)base;
-  const hfm__val positions = hfm__position_ids(b, 0, 0);
+  const hfm__val positions = hfm__falcon_positions(b);
   hfm__val x = hfm__word_embeddings(b, base->words, base->vocab_size, base->width), angles = hfm__no_value;
   hfm__scores scores;
   memset(&scores, 0, sizeof scores);

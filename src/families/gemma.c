@@ -176,6 +176,8 @@ static const hfm__config_pair hfm__gemma3_defaults[] = {
 
 static const hfm__rope_name hfm__gemma3_rope_names[] = {
   {"full_attention", "rope_theta", "rope_theta"}, {"sliding_attention", "rope_theta", "rope_local_base_freq"},
+  {"full_attention", "partial_rotary_factor", "partial_rotary_factor"},
+  {"sliding_attention", "partial_rotary_factor", "partial_rotary_factor"},
   {NULL, NULL, NULL}};
 
 static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults, hfm__rope_names};

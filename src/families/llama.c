@@ -52,18 +52,24 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 /* How far layer i sees; 0: to the end. */
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const int32_t allowed = hfm__flag(b, "use_sliding_window"), given = !hfm__is_null(b, "sliding_window");
-  int32_t otherwise = 1;
+  const int32_t allowed = rule != HFM__WINDOW_OPTIONAL || hfm__flag(b, "use_sliding_window");
+  const int32_t needed = rule == HFM__WINDOW_BY_LAYER_TYPE; /* its mask is made for every model */
+  const int32_t given = needed || (allowed && !hfm__is_null(b, "sliding_window"));
+  int32_t otherwise = given;
   int64_t first = 0;
-  if (rule == HFM__WINDOW_NONE || (rule == HFM__WINDOW_OPTIONAL && !allowed)) return 0;
-  if (rule == HFM__WINDOW_WITHOUT_ROPE) otherwise = allowed && given && !hfm__llama_has_rope(b, i);
-  else if (!given) return 0;
-  if (rule == HFM__WINDOW_OPTIONAL && hfm__is_null(b, "layer_types")) {
+  if (rule == HFM__WINDOW_NONE) return 0;
+  if (rule == HFM__WINDOW_WITHOUT_ROPE)
+    otherwise = given && hfm__flag(b, "use_sliding_window") && !hfm__llama_has_rope(b, i);
+  if (rule == HFM__WINDOW_OPTIONAL && given && hfm__is_null(b, "layer_types")) {
     if (hfm__ok(b))
       b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
     otherwise = i >= first;
   }
-  if (rule != HFM__WINDOW_EVERY_LAYER && !hfm__is_sliding(b, i, otherwise)) return 0;
+  if (needed) (void)hfm__size(b, "sliding_window");
+  if (!(rule == HFM__WINDOW_EVERY_LAYER ? given : hfm__is_sliding(b, i, otherwise))) return 0;
+  if (!given)
+    hfm__refuse(b, "layer_types", "sliding_attention",
+                allowed ? "there is no sliding_window" : "use_sliding_window does not allow it");
   return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 

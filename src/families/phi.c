@@ -64,6 +64,18 @@ HFM__PRIVATE void hfm__phi_layer_init(hfm__builder *b, const hfm__phi *self, hfm
   layer->resid_dropout = hfm__dropout(b, "resid_dropout", self->resid_pdrop);
 }
 
+/* The part of a head that partial_rotary_factor cuts off must have as many elements as there are cosines: not an odd
+   number, nor less than the whole where the type of the rope is one for whole heads. */
+HFM__PRIVATE void hfm__phi_check_rotated(hfm__builder *b, const hfm__phi *self) {
+  const double part = hfm__rope_partial(b);
+  const int64_t rotated = (int64_t)((double)self->head_dim * part);
+  if (hfm__ok(b) && rotated != 2 * hfm__rope_half(&self->rotary_emb))
+    b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "partial_rotary_factor", 0,
+                          "'partial_rotary_factor' is %g, which makes %i elements of each head rotate, but there are "
+                          "rotary embeddings for %i",
+                          part, rotated, 2 * hfm__rope_half(&self->rotary_emb));
+}
+
 HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
   static const hfm__rope_source source = {NULL, 1, NULL};
   hfm__phi *self = (hfm__phi *)base;
@@ -77,6 +89,7 @@ HFM__PRIVATE void hfm__phi_init(hfm__builder *b, hfm__causal *base) {
   }
   hfm__end(b);
   hfm__rope_init(b, &self->rotary_emb, "PhiRotaryEmbedding", &source, self->head_dim, self->max_position_embeddings);
+  hfm__phi_check_rotated(b, self);
   self->embed_dropout = hfm__dropout(b, "embed_dropout", hfm__probability(b, "embd_pdrop"));
   self->final_layernorm = hfm__layer_norm(b, "final_layernorm", base->width, self->layer_norm_eps);
 }

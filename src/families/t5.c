@@ -214,7 +214,7 @@ HFM__PRIVATE hfm__val hfm__t5_stack_forward(hfm__builder *b, const hfm__t5 *self
   hfm__val y;
   memset(&own, 0, sizeof own);
   own.scale = 1;
-  own.causal = decodes;
+  own.causal = decodes && hfm__is_causal(b);
   own.keep = hfm__input_mask(b);
   if (stack->layers) /* the first layer's, which all share */
     own.bias = hfm__relative_bias(b, stack->relative_attention_bias, self->num_heads, decodes, self->max_distance);

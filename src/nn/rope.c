@@ -237,6 +237,14 @@ HFM__PRIVATE void hfm__rope_not_nested(hfm__builder *b) {
 
 enum { HFM__ROPE_MOST = 1 << 16 }; /* tables are made for it, whatever the files hold */
 
+/* Refuses numbers of rotated elements that a type's formula has no result for. */
+HFM__PRIVATE void hfm__rope_check_type(hfm__builder *b, const hfm__rope *rope, const char *type) {
+  const int odd = rope->dimension % 2 != 0 && rope->dimension != 3; /* 3 have one step of yarn's ramp for both pairs */
+  if (!hfm__ok(b) || !(hfm__equal(type, "dynamic") ? rope->dimension == 2 : hfm__equal(type, "yarn") && odd)) return;
+  b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "rope_type", 0,
+                        "rope type %q has no frequencies for %i rotated elements of a head", type, rope->dimension);
+}
+
 /* Reads rope parameters for heads of `head_dim`. Registers the buffers that Transformers has for them in the current
    scope. */
 HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__rope_source *source, int64_t head_dim,
@@ -272,6 +280,7 @@ HFM__PRIVATE void hfm__rope_read(hfm__builder *b, hfm__rope *rope, const hfm__ro
     b->result = hfm__fail(b->error, HFM_E_CONFIG_LIMIT, b->config->file, "head_dim", 0,
                           "rotary embeddings of %i elements a head: more than %d are not believable", rope->dimension,
                           (int)HFM__ROPE_MOST);
+  hfm__rope_check_type(b, rope, type);
   frequency = HFM__NEW(b, float, hfm__rope_half(rope));
   if (!hfm__ok(b)) return;
   for (int64_t i = 0; i < hfm__rope_half(rope); i++)

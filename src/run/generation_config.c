@@ -476,7 +476,8 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens, HFM__MOST_IDS);
   out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens, HFM__MOST_IDS);
   hfm__generation_bad_words(&r, said, out);
-  if (out->pad < 0 && out->eos.count) out->pad = out->eos.data[0];
+  if (!hfm__generation_ids(&r, "pad_token_id", said->pad_token_id, HFM__MOST_IDS).count && out->eos.count)
+    out->pad = out->eos.data[0]; /* a negative one is one, too, though no token */
   if (r.result == HFM_OK) r.result = hfm__generation_conflicts(out, error);
   if (r.result == HFM_OK) r.result = hfm__generation_vocabulary(out, vocab_size, error);
   return r.result;

@@ -144,6 +144,7 @@ HFM__PRIVATE hfm_result hfm__trace(const hfm_model *model, const hfm__request *r
   b.mem = model->ctx.mem;
   b.error = error;
   b.config = model->config;
+  b.task = model->head->task;
   b.tree = (hfm__tree *)&model->tree;
   b.graph = graph;
   b.side = &hfm__only_side;

@@ -199,8 +199,9 @@ HFM__PRIVATE int64_t hfm__logits_width(const hfm__graph *g) {
 
 /* How many tokens there are to choose from, which may be other ones than an encoder reads: what a forward says, one
    that the session has, or one that is traced for that. */
-HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, int64_t *size, hfm_error *error) {
-  const hfm__request request = hfm__usual_request(session->model);
+HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, const hfm__prompt *prompt, int64_t *size,
+                                               hfm_error *error) {
+  hfm__request request = hfm__usual_request(session->model);
   hfm__graph graph;
   hfm_result result;
   for (const hfm__program *p = session->programs; p; p = p->next) {
@@ -208,6 +209,7 @@ HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, int64
     if (*size) return HFM_OK;
   }
   memset(&graph, 0, sizeof graph);
+  request.asked.present |= 1u << prompt->side->ids; /* a decoder's are never left to what the encoder reads */
   result = hfm__trace(session->model, &request, &graph, error);
   if (result == HFM_OK) *size = hfm__logits_width(&graph);
   hfm__graph_free(&graph);
@@ -232,7 +234,7 @@ HFM__PRIVATE hfm_result hfm__prompt_begin(const hfm_session *session, const hfm_
                      "encoder",
                      model->architecture);
   result = hfm__prompt_known(model, p, inputs, error);
-  if (result == HFM_OK) result = hfm__prompt_vocabulary(session, &p->vocab_size, error);
+  if (result == HFM_OK) result = hfm__prompt_vocabulary(session, p, &p->vocab_size, error);
   if (result == HFM_OK && (ids->data || !is_cached))
     result = hfm__prompt_ids(inputs, HFM__IN_input_ids, hfm_config_get_int(model->config, "vocab_size", 0), error);
   if (result == HFM_OK && encodes && decoder_ids->data)

@@ -612,9 +612,9 @@ for kind in ("right7", "left7", "plain7", "positions7"):  # eager attention adds
     case(f"falcon_rw_{kind}", "falcon_rw", "causal-lm", kind, full=kind == "right7", attention="eager")
     case(f"falcon_rw_sdpa_{kind}", "falcon_rw", "causal-lm", kind, attention="sdpa")
 cases("falcon_causal", "causal-lm", "right7", "left7")
-cases("falcon_sequence", "sequence-classification", "right7", "left7")
-cases("falcon_token", "token-classification", "right7")
-cases("falcon_question", "question-answering", "right7")
+cases("falcon_sequence", "sequence-classification", "right7", "left7", "positions7")
+cases("falcon_token", "token-classification", "right7", "positions7")
+cases("falcon_question", "question-answering", "right7", "positions7")
 case("falcon_causal_as_base", "falcon_causal", "base", "right7", full=True)
 
 cases("bloom_base", "base", "right7", "left7", "one", "plain7", "long33", "positions7", "embeds7")
@@ -890,6 +890,9 @@ case("gemma3_minimal_config", "gemma3_base", "base", "right33",
                                "attention_dropout", "layer_types", "sliding_window", "query_pre_attn_scalar",
                                "attn_logit_softcapping", "final_logit_softcapping", "use_bidirectional_attention",
                                "_sliding_window_pattern")})
+case("gemma3_part", "gemma3_base", "base", "long33", config={"partial_rotary_factor": 0.5, "rope_parameters": {
+    "sliding_attention": {"rope_type": "proportional", "rope_theta": 100.0},
+    "full_attention": {"rope_type": "proportional", "rope_theta": 5000.0, "partial_rotary_factor": 0.7}}})
 cases("gemma3_causal", "causal-lm", "right7", "left13", "long33")
 case("gemma3_final_uncapped", "gemma3_causal", "causal-lm", "right7", config={"final_logit_softcapping": None})
 cases("gemma3_sequence", "sequence-classification", "right7", "left7")
@@ -991,6 +994,7 @@ cases("t5_gated", "seq2seq-lm", "seq7x5")
 cases("t5_encoder", "base", "right7", "left7", auto="AutoModelForTextEncoding")  # the class in architectures
 cases("t5_token", "token-classification", "right7")
 cases("t5_question", "question-answering", "seq7x5")
+case("t5_bidirectional", "t5_base", "base", "seq7x5", config={"is_causal": False})
 case("t5_base_as_generation", "t5_base", "seq2seq-lm", "seq7x5", full=True)
 case("t5_generation_as_base", "t5_generation", "base", "seq7x5", full=True)
 case("t5_generation_as_token", "t5_generation", "token-classification", "right7", full=True)
@@ -1015,6 +1019,7 @@ cases("bart_old_names", "seq2seq-lm", "seq7x5")
 cases("bart_bf16", "seq2seq-lm", "seq7x5", "left7")
 cases("bart_sequence", "sequence-classification", "eos7", "seq_eos")
 cases("bart_question", "question-answering", "seq7x5")
+case("bart_bidirectional", "bart_base", "base", "seq7x5", config={"is_causal": False})
 case("bart_base_as_generation", "bart_base", "seq2seq-lm", "seq7x5", full=True)
 case("bart_generation_as_base", "bart_generation", "base", "seq7x5", full=True)
 case("bart_generation_as_sequence", "bart_generation", "sequence-classification", "eos7", full=True)

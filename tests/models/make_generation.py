@@ -242,6 +242,10 @@ for m in ("mbart_generation", "m2m_100_generation", "pegasus_generation", "maria
 case("t5_lookup", "t5_two_layers", (9,), prompt_lookup_num_tokens=3, max_new_tokens=40, eos_token_id=None)
 case("t5_file", "t5_two_layers", SOURCES,
      files={"generation": {"decoder_start_token_id": None, "bos_token_id": 5, "num_beams": 2, "max_length": 12}})
+case("bart_no_padding", "bart_generation", (9,), num_beams=2, max_new_tokens=8, no_repeat_ngram_size=1,
+     files={"config": {"pad_token_id": None, "decoder_start_token_id": None}})
+case("llama_pad_minus_1", "llama_causal", BATCH, num_beams=3, num_return_sequences=2, max_new_tokens=24,
+     eos_token_id=[("at", 0, 6), ("at", 1, 9)], files={"config": {"pad_token_id": -1}})
 case("bart_config", "bart_generation", SOURCES,
      files={"config": {"force_bos_token_to_be_generated": True, "num_beams": 3, "max_length": 13, "min_length": 6}})
 

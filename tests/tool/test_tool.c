@@ -191,6 +191,8 @@ static void test_readable(void) {
   check_good("forward " MODELS "bert_sequence1 --ids \"2 40 17 3\"", "score");
   check_good("forward " MODELS "bert_token --ids \"2 40 17 3\"", "      40  ");
   check_good("forward " MODELS "bert_question --ids \"2 40 17 3\"", "answer: positions");
+  check_good("forward " MODELS "bart_question --inputs " MODELS "bart_question/inputs_seq7x5.safetensors",
+             "answer: positions 0 to 1, score -1.747\n  tokens:      47      17\n"); /* the decoder's */
   check_good("forward " MODELS "bert_masked --ids \"2 40 17 3\" --mask-id 17 --top 2", "position 2:");
   CHECK_INT(lines_of(out_text), 1);
   check_good("forward " MODELS "llama_causal --ids \"2 40 17 3\"", "next token:");

@@ -75,7 +75,7 @@ static const change changed[] = {
     {"llama_base", {"head_dim", "2147483647"}},
     {"phi3_base", {"rope_parameters", "{\"rope_type\": \"linear\"}"}},
     {"gemma2_base", {"layer_types", "[\"full_attention\"]"}},
-    {"gemma2_base", {"layer_types", "[\"x\", \"x\", \"x\", \"x\"]"}},
+    {"gemma2_base", {"layer_types", "[\"x\", \"x\", \"x\"]"}},
     {"gemma_base", {"use_bidirectional_attention", "true"}},
     {"mixtral_base", {"num_experts_per_tok", "6"}},
     {"qwen3_moe_base", {"mlp_only_layers", "5"}},

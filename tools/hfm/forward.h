@@ -24,13 +24,23 @@ static int64_t find_mask_id(const arguments *args, const hfm_model *model, const
   return mask;
 }
 
+/* What outputs for each position are of: the decoder's text, where it is given one of its own. */
+static hfm_inputs text_of_outputs(const hfm_inputs *in) {
+  hfm_inputs text = *in;
+  if (!in->decoder_input_ids.data && !in->decoder_inputs_embeds.data) return text;
+  text.input_ids = in->decoder_input_ids;
+  text.attention_mask = in->decoder_attention_mask;
+  return text;
+}
+
 static hfm_result show_result(const arguments *args, const hfm_model *model, const hfm_inputs *in,
                               const hfm_outputs *out, hfm_error *error) {
   show s;
   hfm_result result;
-  float *kept = kept_positions(&in->attention_mask, &result, error);
+  const hfm_inputs text = text_of_outputs(in);
+  float *kept = kept_positions(&text.attention_mask, &result, error);
   s.model = model;
-  s.in = in;
+  s.in = &text;
   s.out = out;
   s.kept = kept;
   s.top = args->top < 1 ? 5 : args->top < MAX_TOP ? args->top : (int64_t)MAX_TOP;
