@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "b728777f7fdbece9" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "b2dace4ee8062f5e" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -34094,9 +34094,12 @@ HFM__PRIVATE hfm_result hfm__declared_inputs(const hfm_model *model, hfm__reques
 
 /* HFM_PACK_EAGER: packs every weight that products read. */
 HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
-  const hfm__request request = hfm__usual_request(model);
+  hfm__request request = hfm__usual_request(model);
   hfm__program *program;
-  hfm_result result = hfm__program_create(model, &request, request.binding, &program, error);
+  hfm_result result;
+  if (HFM__HAS_SEQ2SEQ && hfm_config_get_bool(model->config, "is_encoder_decoder", 0))
+    request.asked.present |= 1u << HFM__IN_decoder_input_ids; /* ids of its own need no pad_token_id */
+  result = hfm__program_create(model, &request, request.binding, &program, error);
   for (size_t i = 0; result == HFM_OK && i < program->graph.node_count; i++) {
     hfm__weight *weight = hfm__product_weight(program, i);
     const void *data;

@@ -221,6 +221,25 @@ static void test_load(void) {
   CHECK(hfm_session_model(NULL) == NULL);
 }
 
+/* Weights are packed at load, whether or not a decoder could be given the encoder's ids. */
+static void test_packed_without_padding(void) {
+  hfm_config *config = NULL;
+  hfm_options options;
+  hfm_model *model = NULL;
+  hfm_error error;
+  memset(&options, 0, sizeof options);
+  CHECK_INT(hfm_config_from_pretrained(FIXTURE("bart_generation"), NULL, &config, &error), HFM_OK);
+  CHECK_INT(hfm_config_set_json(config, "pad_token_id", "null", &error), HFM_OK);
+  options.config = config;
+  options.task = HFM_SEQ2SEQ_LM;
+  options.packing = HFM_PACK_EAGER;
+  CHECK_INT(hfm_from_pretrained(FIXTURE("bart_generation"), &options, &model, &error), HFM_OK);
+  CHECK_STR(error.message, "");
+  CHECK(hfm_packed_bytes(model) > 0);
+  hfm_model_free(model);
+  hfm_config_free(config);
+}
+
 /* What is kept packed: never nothing; eagerly all, at once; lazily what is used again and again. */
 static void test_packed_bytes(void) {
   static const int64_t ids[2 * 33] = {1, 2, 3};
@@ -253,6 +272,7 @@ static void test_packed_bytes(void) {
 int main(void) {
   TEST(test_load);
   TEST(test_packed_bytes);
+  TEST(test_packed_without_padding);
   TEST(test_argmax);
   TEST(test_softmax);
   TEST(test_top_k);

@@ -223,6 +223,7 @@ static void test_bench(void) {
   check_error("bench " MODELS "bert_base --past 3", 1, "keeps no keys and values");
   check_good("bench " MODELS "t5_generation --runs 2 --length 9", "input [1, 9], and the decoder's of that shape");
   check_good("bench " MODELS "bart_sequence --runs 2 --length 40 --batch 9", "tokens per second");
+  check_good("bench " MODELS "marian_two --runs 2 --length 40", "tokens per second"); /* two vocabularies */
 }
 
 /* ---- Where the output goes -------------------------------------------------------------------------------------- */

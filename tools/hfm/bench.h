@@ -14,11 +14,18 @@ static int64_t default_length(const hfm_config *config) {
   return most < 1 || most > 128 ? 128 : most;
 }
 
+/* Ids that an encoder and the decoder, which gets the same ones shifted, both have. */
+static int64_t bench_vocabulary(const hfm_config *config) {
+  const int64_t encoders = hfm_config_get_int(config, "vocab_size", 1);
+  const int64_t decoders = hfm_config_get_int(config, "decoder_vocab_size", encoders);
+  return decoders >= 1 && decoders < encoders ? decoders : encoders;
+}
+
 /* Random ids or pixels in the shape that was asked for: the same ones each time. Rows of ids end with eos_token_id, and
    have it nowhere else: BART's classifier looks for it. */
 static int bench_inputs(const arguments *args, const hfm_model *model, model_inputs *inputs) {
   const hfm_config *config = hfm_model_config(model);
-  const int64_t vocabulary = hfm_config_get_int(config, "vocab_size", 1), batch = args->batch ? args->batch : 1;
+  const int64_t vocabulary = bench_vocabulary(config), batch = args->batch ? args->batch : 1;
   const int64_t eos = hfm_config_get_int(config, "eos_token_id", -1);
   uint64_t state = 88172645463325252u;
   int64_t shape[4];
