@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "b2dace4ee8062f5e" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "44757ab4d4b8c0f6" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -34064,10 +34064,14 @@ HFM__PRIVATE hfm_result hfm__model_cpu(hfm_model *model, const hfm_options *opti
   return options->strict ? hfm__cpu_make_strict(&model->cpu, error) : HFM_OK;
 }
 
-/* A forward's usual arguments: the main input, and the mask of ids. */
+/* A forward's usual arguments: the main input, and the mask of ids; ids for a decoder to which the encoder's can't be
+   shifted, because there is no padding id to put first. */
 HFM__PRIVATE uint32_t hfm__usual_inputs(const hfm_model *model) {
   const int32_t input = model->arch->family->main_input;
-  return 1u << input | (input == HFM__IN_input_ids ? 1u << HFM__IN_attention_mask : 0);
+  const int decodes_others = HFM__HAS_SEQ2SEQ && hfm_config_get_bool(model->config, "is_encoder_decoder", 0) &&
+                             hfm_config_get_int(model->config, "pad_token_id", -1) < 0;
+  return 1u << input | (input == HFM__IN_input_ids ? 1u << HFM__IN_attention_mask : 0) |
+         (decodes_others ? 1u << HFM__IN_decoder_input_ids : 0);
 }
 
 /* What a call with the usual inputs asks for; shapes are 1 until the caller sets them. */
@@ -34094,12 +34098,9 @@ HFM__PRIVATE hfm_result hfm__declared_inputs(const hfm_model *model, hfm__reques
 
 /* HFM_PACK_EAGER: packs every weight that products read. */
 HFM__PRIVATE hfm_result hfm__model_pack(hfm_model *model, hfm_error *error) {
-  hfm__request request = hfm__usual_request(model);
+  const hfm__request request = hfm__usual_request(model);
   hfm__program *program;
-  hfm_result result;
-  if (HFM__HAS_SEQ2SEQ && hfm_config_get_bool(model->config, "is_encoder_decoder", 0))
-    request.asked.present |= 1u << HFM__IN_decoder_input_ids; /* ids of its own need no pad_token_id */
-  result = hfm__program_create(model, &request, request.binding, &program, error);
+  hfm_result result = hfm__program_create(model, &request, request.binding, &program, error);
   for (size_t i = 0; result == HFM_OK && i < program->graph.node_count; i++) {
     hfm__weight *weight = hfm__product_weight(program, i);
     const void *data;
@@ -37450,7 +37451,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     hfm__tree_settle_buffers(&model->tree, dtype);
     request = hfm__usual_request(model);
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
-    request.binding[HFM__SYM_LENGTH] = length;
+    request.binding[HFM__SYM_LENGTH] = request.binding[HFM__SYM_TARGET] = length;
     model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
     result = hfm__program_create(model, &request, request.binding, &program, error);
   }

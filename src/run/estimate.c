@@ -78,7 +78,7 @@ HFMODEL_API hfm_result hfm_estimate_memory(const char *path, const hfm_options *
     hfm__tree_settle_buffers(&model->tree, dtype);
     request = hfm__usual_request(model);
     request.binding[HFM__SYM_BATCH] = request.binding[HFM__SYM_POSITION_ROWS] = batch;
-    request.binding[HFM__SYM_LENGTH] = length;
+    request.binding[HFM__SYM_LENGTH] = request.binding[HFM__SYM_TARGET] = length;
     model->attention = options && options->attn_implementation ? options->attn_implementation : HFM_ATTN_SDPA;
     result = hfm__program_create(model, &request, request.binding, &program, error);
   }

@@ -221,11 +221,14 @@ static void test_load(void) {
   CHECK(hfm_session_model(NULL) == NULL);
 }
 
-/* Weights are packed at load, whether or not a decoder could be given the encoder's ids. */
-static void test_packed_without_padding(void) {
+/* What the usual inputs are does not depend on whether a decoder could be given the encoder's ids: weights are packed at
+   load, memory is estimated, a session reserves. */
+static void test_usual_inputs_without_padding(void) {
   hfm_config *config = NULL;
   hfm_options options;
   hfm_model *model = NULL;
+  hfm_session *session;
+  hfm_memory_estimate estimate;
   hfm_error error;
   memset(&options, 0, sizeof options);
   CHECK_INT(hfm_config_from_pretrained(FIXTURE("bart_generation"), NULL, &config, &error), HFM_OK);
@@ -236,6 +239,11 @@ static void test_packed_without_padding(void) {
   CHECK_INT(hfm_from_pretrained(FIXTURE("bart_generation"), &options, &model, &error), HFM_OK);
   CHECK_STR(error.message, "");
   CHECK(hfm_packed_bytes(model) > 0);
+  session = new_session(model, 1);
+  CHECK_INT(hfm_session_reserve(session, 2, 9, NULL, &error), HFM_OK);
+  CHECK_INT(hfm_estimate_memory(FIXTURE("bart_generation"), &options, 2, 9, &estimate, &error), HFM_OK);
+  CHECK(estimate.activation_bytes > 0);
+  hfm_session_free(session);
   hfm_model_free(model);
   hfm_config_free(config);
 }
@@ -272,7 +280,7 @@ static void test_packed_bytes(void) {
 int main(void) {
   TEST(test_load);
   TEST(test_packed_bytes);
-  TEST(test_packed_without_padding);
+  TEST(test_usual_inputs_without_padding);
   TEST(test_argmax);
   TEST(test_softmax);
   TEST(test_top_k);
