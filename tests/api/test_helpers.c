@@ -221,8 +221,8 @@ static void test_load(void) {
   CHECK(hfm_session_model(NULL) == NULL);
 }
 
-/* What the usual inputs are does not depend on whether a decoder could be given the encoder's ids: weights are packed at
-   load, memory is estimated, a session reserves. */
+/* Whether or not a decoder could be given the encoder's ids: weights are packed at load, memory is estimated, a session
+   reserves. */
 static void test_usual_inputs_without_padding(void) {
   hfm_config *config = NULL;
   hfm_options options;
