@@ -17,9 +17,10 @@ static const char *const fuzz_tiny_configs[] = {
   "\"id2label\":{\"0\":\"no\",\"1\":\"yes\"},\"architectures\":[\"ViTForImageClassification\"]}",
   "{\"model_type\":\"distilbert\",\"dim\":4,\"hidden_dim\":4,\"n_heads\":2,\"n_layers\":1," FUZZ_TINY_TEXT
   "\"architectures\":[\"DistilBertForQuestionAnswering\"]}",
-  "{\"model_type\":\"qwen2\"," FUZZ_TINY_SIZES FUZZ_TINY_TEXT "\"num_key_value_heads\":2,\"use_sliding_window\":true,"
-  "\"max_window_layers\":0,\"sliding_window\":3,\"rope_parameters\":{\"rope_type\":\"dynamic\",\"rope_theta\":100.0,"
-  "\"factor\":2.0},\"pad_token_id\":0,\"architectures\":[\"Qwen2ForSequenceClassification\"]}",
+  "{\"model_type\":\"qwen2\"," FUZZ_TINY_SIZES FUZZ_TINY_TEXT "\"num_key_value_heads\":2,\"head_dim\":4,"
+  "\"use_sliding_window\":true,\"max_window_layers\":0,\"sliding_window\":3,"
+  "\"rope_parameters\":{\"rope_type\":\"dynamic\",\"rope_theta\":100.0,\"factor\":2.0},"
+  "\"pad_token_id\":0,\"architectures\":[\"Qwen2ForSequenceClassification\"]}",
   "{\"model_type\":\"roberta\"," FUZZ_TINY_SIZES FUZZ_TINY_TEXT "\"architectures\":[\"RobertaForMaskedLM\"]}",
   "{\"model_type\":\"deit\"," FUZZ_TINY_SIZES "\"image_size\":4,\"patch_size\":2,\"num_channels\":1,"
   "\"architectures\":[\"DeiTForImageClassificationWithTeacher\"]}",
