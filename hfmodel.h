@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "44757ab4d4b8c0f6" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "51c4ef2ed52bc544" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -210,8 +210,9 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5;
-  on Intel's Xeons four times as fast with AMX, which Linux gives to a process that asks, and half as fast without.
+  too, where the processor has an instruction for it, within 2 % of the largest output (a mixture may choose other
+  experts): twice as fast on Zen 4 and 5; on Intel's Xeons four times as fast with AMX, which loading such a model asks
+  Linux for (signal stacks made later have to be larger in that process), and half as fast without.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
   the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on
@@ -528,7 +529,8 @@ enum {
 };
 
 /* Instruction-set tiers, ordered. HFM_ISA_AUTO takes the best that the machine has; AMX_BF16 is AVX512_BF16 with the
-   tile registers, which only compute_dtype = HFM_BF16 uses, and only then are they asked of the operating system. */
+   tile registers, which only compute_dtype = HFM_BF16 uses: then AUTO takes it. Linux lets a process have them that
+   asks, which loading a model does, and from then on sigaltstack() refuses stacks that are too small for them. */
 enum {
   HFM_ISA_AUTO = 0, HFM_ISA_SCALAR = 1, HFM_ISA_SSE2 = 2, HFM_ISA_AVX2 = 3, HFM_ISA_AVX512 = 4, HFM_ISA_AVX512_VNNI = 5,
   HFM_ISA_AVX512_BF16 = 6, HFM_ISA_AMX_BF16 = 7, HFM_ISA_NEON = 16, HFM_ISA_WASM_SIMD128 = 32
@@ -1439,13 +1441,6 @@ HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block
   if (mem->alloc == hfm__std_alloc) hfm__ask_huge_pages(block, size / HFM__HUGE_PAGE * HFM__HUGE_PAGE);
 #endif
   (void)mem, (void)block, (void)size;
-}
-
-/* For what is read or written as a whole. */
-HFM__PRIVATE void *hfm__alloc_in_huge_pages(const hfm_allocator *mem, uint64_t size) {
-  void *block = hfm__alloc(mem, size);
-  if (block) hfm__block_in_huge_pages(mem, block, size);
-  return block;
 }
 
 /* ---- Arena: many small blocks with one lifetime, zeroed, freed in one walk ---- */
@@ -2889,6 +2884,14 @@ HFM__PRIVATE void hfm__budget_begin(hfm__budget *budget, hfm__context *ctx, uint
 }
 
 HFM__PRIVATE void hfm__budget_end(hfm__budget *budget) { budget->counting = 0; }
+
+/* For what is read or written as a whole; a budget hands out blocks as the allocator behind it made them. */
+HFM__PRIVATE void *hfm__alloc_in_huge_pages(const hfm_allocator *mem, uint64_t size) {
+  const int is_budget = mem->alloc == hfm__budget_alloc;
+  void *block = hfm__alloc(mem, size);
+  if (block) hfm__block_in_huge_pages(is_budget ? &((const hfm__budget *)mem->ctx)->mem : mem, block, size);
+  return block;
+}
 
 /* So many bytes more, which the files back, or another bound. */
 HFM__PRIVATE void hfm__budget_extend(const hfm__context *ctx, uint64_t bytes) {
@@ -9389,7 +9392,7 @@ static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memor
 #define HFM__WITH_AVX512_BF16 0
 #endif
 /* Tile registers, which Linux gives a program that asks for them. */
-#if HFM__WITH_AVX512_BF16 && defined(__x86_64__) && defined(__linux__) && \
+#if HFM__WITH_AVX512_BF16 && defined(__x86_64__) && defined(__LP64__) && defined(__linux__) && \
     (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
 #define HFM__WITH_AMX 1
 #else
@@ -22787,7 +22790,8 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   return HFM_OK;
 }
 
-/* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means. 0: not here. */
+/* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means, but for numbers below the
+   normal ones, which processors take for 0. 0: not here. */
 HFM__PRIVATE int32_t hfm__cpu_multiply_bf16(hfm__cpu *cpu) {
   if (cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR) cpu->gemm_bf16 = cpu->kernels->gemm_bf16;
 #if HFM__WITH_AMX
@@ -23335,6 +23339,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
 
 HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *lda) {
   hfm__product p;
+  int even;
   memset(&p, 0, sizeof p);
   p.m = hfm__rows(&a->in[0]);
   p.k = a->in[0].shape[a->in[0].rank - 1];
@@ -23346,7 +23351,8 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
     p.dtype = HFM_F32;
     p.k /= 2;
   }
-  hfm__plan_product(a->cpu, &p, p.in_pairs || !hfm__rows_even(&a->in[0], lda));
+  even = hfm__rows_even(&a->in[0], lda);
+  hfm__plan_product(a->cpu, &p, p.in_pairs || !even);
   return p;
 }
 

@@ -190,7 +190,8 @@ enum {
 };
 
 /* Instruction-set tiers, ordered. HFM_ISA_AUTO takes the best that the machine has; AMX_BF16 is AVX512_BF16 with the
-   tile registers, which only compute_dtype = HFM_BF16 uses, and only then are they asked of the operating system. */
+   tile registers, which only compute_dtype = HFM_BF16 uses: then AUTO takes it. Linux lets a process have them that
+   asks, which loading a model does, and from then on sigaltstack() refuses stacks that are too small for them. */
 enum {
   HFM_ISA_AUTO = 0, HFM_ISA_SCALAR = 1, HFM_ISA_SSE2 = 2, HFM_ISA_AVX2 = 3, HFM_ISA_AVX512 = 4, HFM_ISA_AVX512_VNNI = 5,
   HFM_ISA_AVX512_BF16 = 6, HFM_ISA_AMX_BF16 = 7, HFM_ISA_NEON = 16, HFM_ISA_WASM_SIMD128 = 32

@@ -204,8 +204,9 @@ NUMBERS
   Float32 results agree with Transformers (eager attention, float32) within |a-b| <= 1e-5 max|b| + 1e-4 |b|. Weights
   in bfloat16 or float16 keep their storage while activations are float32, which is more exact than Transformers' own
   half-precision arithmetic. options.compute_dtype = HFM_BF16 rounds what bf16 weights are multiplied with to bf16,
-  too, where the processor has an instruction for it, within 2 % of the largest output: twice as fast on Zen 4 and 5;
-  on Intel's Xeons four times as fast with AMX, which Linux gives to a process that asks, and half as fast without.
+  too, where the processor has an instruction for it, within 2 % of the largest output (a mixture may choose other
+  experts): twice as fast on Zen 4 and 5; on Intel's Xeons four times as fast with AMX, which loading such a model asks
+  Linux for (signal stacks made later have to be larger in that process), and half as fast without.
   Results are the same bits for every number of threads, whatever ran before, and for every row of a batch;
   options.batch_invariant extends that to every batch size and padding. Other instruction sets round differently in
   the last bits: options.strict computes everything in double, each number in one order, and gives the same bits on

@@ -115,13 +115,6 @@ HFM__PRIVATE void hfm__block_in_huge_pages(const hfm_allocator *mem, void *block
   (void)mem, (void)block, (void)size;
 }
 
-/* For what is read or written as a whole. */
-HFM__PRIVATE void *hfm__alloc_in_huge_pages(const hfm_allocator *mem, uint64_t size) {
-  void *block = hfm__alloc(mem, size);
-  if (block) hfm__block_in_huge_pages(mem, block, size);
-  return block;
-}
-
 /* ---- Arena: many small blocks with one lifetime, zeroed, freed in one walk ---- */
 
 typedef struct hfm__arena_block {

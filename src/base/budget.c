@@ -57,6 +57,14 @@ HFM__PRIVATE void hfm__budget_begin(hfm__budget *budget, hfm__context *ctx, uint
 
 HFM__PRIVATE void hfm__budget_end(hfm__budget *budget) { budget->counting = 0; }
 
+/* For what is read or written as a whole; a budget hands out blocks as the allocator behind it made them. */
+HFM__PRIVATE void *hfm__alloc_in_huge_pages(const hfm_allocator *mem, uint64_t size) {
+  const int is_budget = mem->alloc == hfm__budget_alloc;
+  void *block = hfm__alloc(mem, size);
+  if (block) hfm__block_in_huge_pages(is_budget ? &((const hfm__budget *)mem->ctx)->mem : mem, block, size);
+  return block;
+}
+
 /* So many bytes more, which the files back, or another bound. */
 HFM__PRIVATE void hfm__budget_extend(const hfm__context *ctx, uint64_t bytes) {
   if (ctx->budget && !hfm__add64(ctx->budget->most, bytes, &ctx->budget->most)) ctx->budget->most = UINT64_MAX;

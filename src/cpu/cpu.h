@@ -90,7 +90,8 @@ HFM__PRIVATE hfm_result hfm__cpu_select(int32_t isa, hfm__cpu *cpu, hfm_error *e
   return HFM_OK;
 }
 
-/* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means. 0: not here. */
+/* compute_dtype=bfloat16, where that is an instruction; the scalar tier shows what it means, but for numbers below the
+   normal ones, which processors take for 0. 0: not here. */
 HFM__PRIVATE int32_t hfm__cpu_multiply_bf16(hfm__cpu *cpu) {
   if (cpu->isa == HFM_ISA_AVX512_BF16 || cpu->isa == HFM_ISA_SCALAR) cpu->gemm_bf16 = cpu->kernels->gemm_bf16;
 #if HFM__WITH_AMX

@@ -25,7 +25,7 @@
 #define HFM__WITH_AVX512_BF16 0
 #endif
 /* Tile registers, which Linux gives a program that asks for them. */
-#if HFM__WITH_AVX512_BF16 && defined(__x86_64__) && defined(__linux__) && \
+#if HFM__WITH_AVX512_BF16 && defined(__x86_64__) && defined(__LP64__) && defined(__linux__) && \
     (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
 #define HFM__WITH_AMX 1
 #else

@@ -310,6 +310,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
 
 HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *lda) {
   hfm__product p;
+  int even;
   memset(&p, 0, sizeof p);
   p.m = hfm__rows(&a->in[0]);
   p.k = a->in[0].shape[a->in[0].rank - 1];
@@ -321,7 +322,8 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
     p.dtype = HFM_F32;
     p.k /= 2;
   }
-  hfm__plan_product(a->cpu, &p, p.in_pairs || !hfm__rows_even(&a->in[0], lda));
+  even = hfm__rows_even(&a->in[0], lda);
+  hfm__plan_product(a->cpu, &p, p.in_pairs || !even);
   return p;
 }
 
