@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "56e2b4fdcd87dd46" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "b1f61ff0d26d5cce" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -2061,6 +2061,7 @@ typedef struct hfm__pool {
   void *ctx;
   int64_t first, count;
   uint64_t deadline;
+  uint64_t took; /* what the caller's last chunk with a deadline took, in ns */
   hfm__atomic taken; /* chunks handed out, from `first` on */
 #if HFM__THREADS
   hfm__atomic gate;   /* bit 0: open; above it: how many workers are inside */
@@ -2077,16 +2078,29 @@ typedef struct hfm__pool {
 
 enum { HFM__MAX_THREADS = 1024 };
 
-/* Runs chunks until there are no more or the deadline is over; `least` chunks are run whatever the clock says. */
+/* A chunk takes about as long as the one before: it is begun where at least half of it is in time. */
+HFM__INLINE int hfm__is_late(uint64_t now, uint64_t took, uint64_t deadline) {
+  return now + took / 2 >= deadline;
+}
+
+/* Runs chunks until there are no more or it is too late for one; `least` chunks are run whatever the clock says. */
 HFM__PRIVATE void hfm__pool_work(hfm__pool *pool, int32_t worker, int least) {
+  const uint64_t deadline = pool->deadline;
+  uint64_t now = deadline ? hfm__clock_ns() : 0, took = 0;
   for (;;) {
     int64_t chunk;
-    if (pool->deadline && !least && hfm__clock_ns() >= pool->deadline) return;
+    if (deadline && !least && hfm__is_late(now, took, deadline)) return;
     least = 0;
     if (hfm__atomic_load(&pool->taken) >= pool->count - pool->first) return;
     chunk = pool->first + hfm__atomic_add(&pool->taken, 1);
     if (chunk >= pool->count) return;
     pool->fn(pool->ctx, chunk, worker);
+    if (deadline) {
+      const uint64_t begun = now;
+      now = hfm__clock_ns();
+      took = now - begun;
+      if (worker == 0) pool->took = took;
+    }
   }
 }
 
@@ -2252,7 +2266,7 @@ HFM__PRIVATE hfm__pool *hfm__pool_create(const hfm_allocator *mem, int32_t threa
 }
 
 /* Runs fn(ctx, chunk, worker) for chunks first..count-1, each once, on all workers, until they are done or the deadline
-   (hfm__clock_ns; 0: none) has passed; at least one chunk. Returns the next chunk: all before it are complete. Never
+   (hfm__clock_ns; 0: none) is too near; at least one chunk. Returns the next chunk: all before it are complete. Never
    waits for a worker that has not begun. One caller at a time. */
 HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx, int64_t first, int64_t count,
                                    uint64_t deadline_ns) {
@@ -2288,6 +2302,11 @@ HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx,
   }
   taken = hfm__atomic_load(&pool->taken);
   return first + HFM__MIN(taken, count - first);
+}
+
+/* Is it too late for another chunk of any job? */
+HFM__PRIVATE int hfm__pool_is_late(const hfm__pool *pool, uint64_t deadline_ns) {
+  return deadline_ns && hfm__is_late(hfm__clock_ns(), pool->took, deadline_ns);
 }
 /* ==== end src/base/threads.c ==== */
 /* ==== begin src/base/decimal.c ==== */
@@ -23033,7 +23052,7 @@ HFM__PRIVATE void hfm__panels_pack_all(const hfm__cpu *cpu, hfm__weight *weight,
    rows that it gathered, and finds them again if its next chunk needs them. */
 
 enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 65536 /* floats */, HFM__GATHERED_ROWS = 256 };
-enum { HFM__BLOCK_ROWS = 32 }; /* with fewer, a core waits for the panel, and then has it for nothing */
+enum { HFM__BLOCK_ROWS = 64 }; /* with fewer, a core waits for the panel, and then has it for nothing */
 
 HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
 
@@ -34769,7 +34788,7 @@ HFM__PRIVATE hfm_result hfm__session_run(hfm_session *session, uint64_t deadline
     if (session->chunk < session->chunks) return HFM_OK;
     hfm__group_release(session);
     session->node = end;
-    if (deadline && session->node < g->node_count && hfm__clock_ns() >= deadline) return HFM_OK;
+    if (session->node < g->node_count && hfm__pool_is_late(session->pool, deadline)) return HFM_OK;
   }
   session->done = 1;
   return HFM_OK;
@@ -34787,11 +34806,13 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (!session->options.progress.update) {
     result = hfm__session_run(session, deadline, error);
   } else {
-    for (;;) {
+    int32_t is_last = 0;
+    while (result == HFM_OK && !is_last) {
       const uint64_t slice = hfm__clock_ns() + HFM__SLICE_NS;
-      result = hfm__session_run(session, deadline && deadline < slice ? deadline : slice, error);
+      is_last = deadline && deadline < slice;
+      result = hfm__session_run(session, is_last ? deadline : slice, error);
       if (result == HFM_OK) result = hfm__session_report(session, error);
-      if (result != HFM_OK || session->done || (deadline && hfm__clock_ns() >= deadline)) break;
+      is_last |= session->done || (deadline && hfm__clock_ns() >= deadline);
     }
   }
   if (result != HFM_OK) {
@@ -37207,13 +37228,16 @@ HFM__PRIVATE void hfm__generation_clock(hfm_generation *g, int is_later) {
   g->mark = now;
 }
 
-HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadline, hfm_error *error) {
+/* *is_over: the step ends before its phase does, for the deadline's sake. */
+HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadline, int32_t *is_over,
+                                             hfm_error *error) {
   hfm_result result = HFM_OK;
-  int32_t done = 0;
   if (g->phase == HFM__GENERATION_FEED) {
+    int32_t done = 0;
     if (!g->steps.is_begun) result = hfm__generation_feed(g, error);
     if (result == HFM_OK) result = hfm__steps_run(&g->steps, deadline, &done, error);
     if (done) g->phase = HFM__GENERATION_CHOOSE;
+    *is_over = !done;
   } else if (g->phase == HFM__GENERATION_CHOOSE) {
     const int is_first = g->length == g->prompt.length;
     result = g->group > 1 ? hfm__generation_choose_beams(g, g->at, error) : hfm__generation_choose_one(g, g->at, error);
@@ -37230,10 +37254,11 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
 /* Runs until the deadline (0: to the end). */
 HFM__PRIVATE hfm_result hfm__generation_run(hfm_generation *g, uint64_t deadline, hfm_error *error) {
   hfm_result result = g->phase == HFM__GENERATION_DONE ? HFM_OK : hfm__steps_check(&g->steps, error);
+  int32_t is_over = 0;
   g->mark = hfm__clock_ns();
-  while (result == HFM_OK && g->phase != HFM__GENERATION_DONE) {
-    result = hfm__generation_step(g, deadline, error);
-    if (deadline && hfm__clock_ns() >= deadline) break;
+  while (result == HFM_OK && g->phase != HFM__GENERATION_DONE && !is_over) {
+    result = hfm__generation_step(g, deadline, &is_over, error);
+    is_over |= deadline && hfm__clock_ns() >= deadline;
   }
   hfm__generation_clock(g, g->length > g->prompt.length);
   return result;

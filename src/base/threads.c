@@ -219,6 +219,7 @@ typedef struct hfm__pool {
   void *ctx;
   int64_t first, count;
   uint64_t deadline;
+  uint64_t took; /* what the caller's last chunk with a deadline took, in ns */
   hfm__atomic taken; /* chunks handed out, from `first` on */
 #if HFM__THREADS
   hfm__atomic gate;   /* bit 0: open; above it: how many workers are inside */
@@ -235,16 +236,29 @@ typedef struct hfm__pool {
 
 enum { HFM__MAX_THREADS = 1024 };
 
-/* Runs chunks until there are no more or the deadline is over; `least` chunks are run whatever the clock says. */
+/* A chunk takes about as long as the one before: it is begun where at least half of it is in time. */
+HFM__INLINE int hfm__is_late(uint64_t now, uint64_t took, uint64_t deadline) {
+  return now + took / 2 >= deadline;
+}
+
+/* Runs chunks until there are no more or it is too late for one; `least` chunks are run whatever the clock says. */
 HFM__PRIVATE void hfm__pool_work(hfm__pool *pool, int32_t worker, int least) {
+  const uint64_t deadline = pool->deadline;
+  uint64_t now = deadline ? hfm__clock_ns() : 0, took = 0;
   for (;;) {
     int64_t chunk;
-    if (pool->deadline && !least && hfm__clock_ns() >= pool->deadline) return;
+    if (deadline && !least && hfm__is_late(now, took, deadline)) return;
     least = 0;
     if (hfm__atomic_load(&pool->taken) >= pool->count - pool->first) return;
     chunk = pool->first + hfm__atomic_add(&pool->taken, 1);
     if (chunk >= pool->count) return;
     pool->fn(pool->ctx, chunk, worker);
+    if (deadline) {
+      const uint64_t begun = now;
+      now = hfm__clock_ns();
+      took = now - begun;
+      if (worker == 0) pool->took = took;
+    }
   }
 }
 
@@ -410,7 +424,7 @@ HFM__PRIVATE hfm__pool *hfm__pool_create(const hfm_allocator *mem, int32_t threa
 }
 
 /* Runs fn(ctx, chunk, worker) for chunks first..count-1, each once, on all workers, until they are done or the deadline
-   (hfm__clock_ns; 0: none) has passed; at least one chunk. Returns the next chunk: all before it are complete. Never
+   (hfm__clock_ns; 0: none) is too near; at least one chunk. Returns the next chunk: all before it are complete. Never
    waits for a worker that has not begun. One caller at a time. */
 HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx, int64_t first, int64_t count,
                                    uint64_t deadline_ns) {
@@ -446,4 +460,9 @@ HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx,
   }
   taken = hfm__atomic_load(&pool->taken);
   return first + HFM__MIN(taken, count - first);
+}
+
+/* Is it too late for another chunk of any job? */
+HFM__PRIVATE int hfm__pool_is_late(const hfm__pool *pool, uint64_t deadline_ns) {
+  return deadline_ns && hfm__is_late(hfm__clock_ns(), pool->took, deadline_ns);
 }

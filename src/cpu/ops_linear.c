@@ -4,7 +4,7 @@
    rows that it gathered, and finds them again if its next chunk needs them. */
 
 enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 65536 /* floats */, HFM__GATHERED_ROWS = 256 };
-enum { HFM__BLOCK_ROWS = 32 }; /* with fewer, a core waits for the panel, and then has it for nothing */
+enum { HFM__BLOCK_ROWS = 64 }; /* with fewer, a core waits for the panel, and then has it for nothing */
 
 HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
 

@@ -391,13 +391,16 @@ HFM__PRIVATE void hfm__generation_clock(hfm_generation *g, int is_later) {
   g->mark = now;
 }
 
-HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadline, hfm_error *error) {
+/* *is_over: the step ends before its phase does, for the deadline's sake. */
+HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadline, int32_t *is_over,
+                                             hfm_error *error) {
   hfm_result result = HFM_OK;
-  int32_t done = 0;
   if (g->phase == HFM__GENERATION_FEED) {
+    int32_t done = 0;
     if (!g->steps.is_begun) result = hfm__generation_feed(g, error);
     if (result == HFM_OK) result = hfm__steps_run(&g->steps, deadline, &done, error);
     if (done) g->phase = HFM__GENERATION_CHOOSE;
+    *is_over = !done;
   } else if (g->phase == HFM__GENERATION_CHOOSE) {
     const int is_first = g->length == g->prompt.length;
     result = g->group > 1 ? hfm__generation_choose_beams(g, g->at, error) : hfm__generation_choose_one(g, g->at, error);
@@ -414,10 +417,11 @@ HFM__PRIVATE hfm_result hfm__generation_step(hfm_generation *g, uint64_t deadlin
 /* Runs until the deadline (0: to the end). */
 HFM__PRIVATE hfm_result hfm__generation_run(hfm_generation *g, uint64_t deadline, hfm_error *error) {
   hfm_result result = g->phase == HFM__GENERATION_DONE ? HFM_OK : hfm__steps_check(&g->steps, error);
+  int32_t is_over = 0;
   g->mark = hfm__clock_ns();
-  while (result == HFM_OK && g->phase != HFM__GENERATION_DONE) {
-    result = hfm__generation_step(g, deadline, error);
-    if (deadline && hfm__clock_ns() >= deadline) break;
+  while (result == HFM_OK && g->phase != HFM__GENERATION_DONE && !is_over) {
+    result = hfm__generation_step(g, deadline, &is_over, error);
+    is_over |= deadline && hfm__clock_ns() >= deadline;
   }
   hfm__generation_clock(g, g->length > g->prompt.length);
   return result;

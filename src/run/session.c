@@ -504,7 +504,7 @@ HFM__PRIVATE hfm_result hfm__session_run(hfm_session *session, uint64_t deadline
     if (session->chunk < session->chunks) return HFM_OK;
     hfm__group_release(session);
     session->node = end;
-    if (deadline && session->node < g->node_count && hfm__clock_ns() >= deadline) return HFM_OK;
+    if (session->node < g->node_count && hfm__pool_is_late(session->pool, deadline)) return HFM_OK;
   }
   session->done = 1;
   return HFM_OK;
@@ -522,11 +522,13 @@ HFM__PRIVATE hfm_result hfm__session_slices(hfm_session *session, uint64_t deadl
   if (!session->options.progress.update) {
     result = hfm__session_run(session, deadline, error);
   } else {
-    for (;;) {
+    int32_t is_last = 0;
+    while (result == HFM_OK && !is_last) {
       const uint64_t slice = hfm__clock_ns() + HFM__SLICE_NS;
-      result = hfm__session_run(session, deadline && deadline < slice ? deadline : slice, error);
+      is_last = deadline && deadline < slice;
+      result = hfm__session_run(session, is_last ? deadline : slice, error);
       if (result == HFM_OK) result = hfm__session_report(session, error);
-      if (result != HFM_OK || session->done || (deadline && hfm__clock_ns() >= deadline)) break;
+      is_last |= session->done || (deadline && hfm__clock_ns() >= deadline);
     }
   }
   if (result != HFM_OK) {
