@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "b1f61ff0d26d5cce" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "6d6b1ed1d43f49aa" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -589,14 +589,17 @@ HFMODEL_API void hfm_config_free(hfm_config *config);
    parameters are "rope_parameters.factor" (gemma3_text: "rope_parameters.full_attention.factor"), also in old files;
    "rope_scaling.factor" and "rope_theta" mean the same, also in new ones. Where the file says nothing, the default of
    the model type's configuration class counts, or the other key's value that the class takes then
-   (num_key_value_heads: num_attention_heads; head_dim: a part of hidden_size), but not lists that it calculates, such
-   as layer_types, nor what Falcon and T5 work out; where there is none, or the value has another type, `fallback` is
-   returned. "generation_config.x" is x in generation_config.json, which can't be set: hfm_generation_config.
-   Strings live until the config is changed or freed. Not thread-safe while somebody sets. */
+   (num_key_value_heads: num_attention_heads; head_dim: a part of hidden_size), or what it works out ("layer_types.0",
+   T5's is_gated_act, no sliding_window without use_sliding_window); where there is none, or the value has another type,
+   `fallback` is returned. "generation_config.x" is x in generation_config.json, which can't be set: that is what
+   hfm_generation_config is for. Names of labels have hfm_label. Strings live until the config is changed or freed. Not
+   thread-safe while somebody sets. */
 HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback);
 HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *key, double fallback);
 HFMODEL_API int32_t hfm_config_get_bool(const hfm_config *config, const char *key, int32_t fallback);
 HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const char *key, const char *fallback);
+/* Elements of a list, or members of an object; -1: the value is neither, or there is none. Elements are "key.0", ... */
+HFMODEL_API int64_t hfm_config_length(const hfm_config *config, const char *key);
 HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key); /* present in the document, not null */
 HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, int64_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);
@@ -7985,12 +7988,31 @@ typedef struct hfm__rope_name {
   const char *layer_type, *name, *beside;
 } hfm__rope_name;
 
+/* A value: which document, which node (0: none); or what the configuration class works out. */
+typedef struct hfm__config_value {
+  const hfm__json *doc;
+  uint32_t node;
+  int32_t worked_out; /* HFM__JSON_..., of a scalar; 0: it is a node's value */
+  int64_t number;     /* of HFM__JSON_NUMBER, or 0 and 1 of HFM__JSON_BOOL */
+  const char *text;   /* of HFM__JSON_STRING */
+} hfm__config_value;
+
+/* A key that the class works out of others, when a configuration is made; here when it is asked for. Rules may read
+   other keys by getters, and so by their rules, but not in a circle. */
+typedef struct hfm__config_rule {
+  const char *key;
+  int32_t overrides;                                               /* 1: the file's own value counts for less */
+  int64_t (*length)(const hfm_config *config);                     /* of the list, -1: none; NULL: it is a scalar */
+  hfm__config_value (*value)(const hfm_config *config, int64_t i); /* the scalar, or element i; of no kind: none */
+} hfm__config_rule;
+
 /* What Transformers' configuration class knows besides the file. */
 typedef struct hfm__config_class {
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
   const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts, or "\"=num_attention_heads\"":
                                             what that key says, or HFM__HEAD_DIM: what two keys give; ends with NULLs */
   const hfm__rope_name *rope_names;      /* ends with NULLs; NULL: no rope */
+  const hfm__config_rule *rules;         /* ends with NULLs; NULL: none */
 } hfm__config_class;
 
 /* What PreTrainedConfig says for every model type. */
@@ -8167,11 +8189,50 @@ HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *di
 
 /* ---- Finding a key ---- */
 
-/* A value: which document, which node (0: none). */
-typedef struct hfm__config_value {
-  const hfm__json *doc;
-  uint32_t node;
-} hfm__config_value;
+HFM__PRIVATE hfm__config_value hfm__config_node(const hfm__json *doc, uint32_t node) {
+  hfm__config_value value = {NULL, 0, 0, 0, NULL};
+  value.doc = doc;
+  value.node = node;
+  return value;
+}
+
+/* What rules return. */
+HFM__PRIVATE hfm__config_value hfm__config_worked_out(const hfm_config *config, int32_t kind, int64_t number,
+                                                      const char *text) {
+  hfm__config_value value = hfm__config_node(&config->document, 0);
+  value.worked_out = kind;
+  value.number = number;
+  value.text = text;
+  return value;
+}
+
+/* HFM__JSON_..., HFM__JSON_FAILED where there is none. */
+HFM__PRIVATE int32_t hfm__value_kind(const hfm__config_value *value) {
+  return value->worked_out ? value->worked_out : hfm__json_kind(value->doc, value->node);
+}
+
+HFM__PRIVATE int hfm__value_int(const hfm__config_value *value, int64_t *number) {
+  if (!value->worked_out) return hfm__json_int(value->doc, value->node, number);
+  *number = value->number;
+  return value->worked_out == HFM__JSON_NUMBER;
+}
+
+HFM__PRIVATE int hfm__value_double(const hfm__config_value *value, double *number) {
+  if (!value->worked_out) return hfm__json_double(value->doc, value->node, number);
+  *number = (double)value->number;
+  return value->worked_out == HFM__JSON_NUMBER;
+}
+
+HFM__PRIVATE int hfm__value_bool(const hfm__config_value *value, int32_t *truth) {
+  if (!value->worked_out) return hfm__json_bool(value->doc, value->node, truth);
+  *truth = value->number != 0;
+  return value->worked_out == HFM__JSON_BOOL;
+}
+
+/* NULL where it is no text. */
+HFM__PRIVATE const char *hfm__value_text(const hfm__config_value *value) {
+  return value->worked_out ? value->text : hfm__json_text(value->doc, value->node);
+}
 
 /* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it
    has no other. */
@@ -8225,9 +8286,7 @@ HFM__PRIVATE uint32_t hfm__config_element(const hfm__json *doc, uint32_t list, c
 }
 
 HFM__PRIVATE hfm__config_value hfm__config_walk(const hfm__json *doc, const hfm_config *config, const char *key) {
-  hfm__config_value value;
-  value.doc = doc;
-  value.node = doc->root;
+  hfm__config_value value = hfm__config_node(doc, doc->root);
   for (;;) {
     const size_t size = hfm__config_part(key);
     const hfm__config_class *known =
@@ -8424,7 +8483,7 @@ HFM__PRIVATE hfm__config_value hfm__config_written(const hfm_config *config, con
 
 /* The document's value (which may be null); the model type's default where the key is absent, or null and Transformers
    takes another key's value then. "generation_config.x" is x in generation_config.json. */
-HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
+HFM__PRIVATE hfm__config_value hfm__config_said(const hfm_config *config, const char *key) {
   hfm__config_value value, otherwise;
   char path[HFM__ROPE_PATH];
   for (;;) {
@@ -8439,6 +8498,44 @@ HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const 
     key = same_as + 1;
     if (strchr(key, '/')) return hfm__config_walk(&config->defaults, config, key); /* a quotient, no file's key */
   }
+}
+
+/* The class's rule for a key, or for the list that it is an element of; NULL: it has none. */
+HFM__PRIVATE const hfm__config_rule *hfm__config_rule_of(const hfm_config *config, const char *key) {
+  const size_t size = hfm__config_part(key);
+  const hfm__config_rule *rule = config->class_known ? config->class_known->rules : NULL;
+  while (rule && rule->key && (strlen(rule->key) != size || memcmp(rule->key, key, size) != 0)) rule++;
+  return rule && rule->key && (rule->length || !key[size]) ? rule : NULL;
+}
+
+/* By that rule; of a list that stands in the file no element is worked out. */
+HFM__PRIVATE hfm__config_value hfm__config_by_rule(const hfm_config *config, const hfm__config_rule *rule,
+                                                   const char *key) {
+  const hfm__config_value none = hfm__config_node(&config->document, 0);
+  const char *index = key + strlen(rule->key) + 1;
+  hfm__config_value list;
+  uint64_t i;
+  if (!rule->length) return rule->value(config, 0);
+  if (!index[-1] || !hfm__json_u64(index, strlen(index), &i)) return none;
+  list = hfm__config_said(config, rule->key);
+  if (hfm__value_kind(&list) > HFM__JSON_NULL || i > INT64_MAX || (int64_t)i >= rule->length(config)) return none;
+  return rule->value(config, (int64_t)i);
+}
+
+/* What counts for Transformers: what is said, and what the class works out where nothing is, or whatever is. */
+HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
+  const hfm__config_rule *rule = hfm__config_rule_of(config, key);
+  hfm__config_value said, worked_out;
+  if (!rule) return hfm__config_said(config, key);
+  said = hfm__config_said(config, key);
+  if (!rule->overrides && hfm__value_kind(&said) > HFM__JSON_NULL) return said;
+  worked_out = hfm__config_by_rule(config, rule, key);
+  return hfm__value_kind(&worked_out) ? worked_out : said;
+}
+
+HFM__PRIVATE int hfm__config_is_null(const hfm_config *config, const char *key) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  return hfm__value_kind(&value) <= HFM__JSON_NULL;
 }
 
 /* The file that a key stands in, for errors. */
@@ -8493,7 +8590,7 @@ HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key
   if (!config || !key) return fallback;
   if (hfm__equal(key, "num_labels")) return hfm__config_num_labels(config);
   value = hfm__config_find(config, key);
-  return hfm__json_int(value.doc, value.node, &number) ? number : fallback;
+  return hfm__value_int(&value, &number) ? number : fallback;
 }
 
 HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *key, double fallback) {
@@ -8501,7 +8598,7 @@ HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *ke
   double number;
   if (!config || !key) return fallback;
   value = hfm__config_find(config, key);
-  return hfm__json_double(value.doc, value.node, &number) ? number : fallback;
+  return hfm__value_double(&value, &number) ? number : fallback;
 }
 
 HFMODEL_API int32_t hfm_config_get_bool(const hfm_config *config, const char *key, int32_t fallback) {
@@ -8509,7 +8606,7 @@ HFMODEL_API int32_t hfm_config_get_bool(const hfm_config *config, const char *ke
   int32_t truth;
   if (!config || !key) return fallback;
   value = hfm__config_find(config, key);
-  return hfm__json_bool(value.doc, value.node, &truth) ? truth : fallback;
+  return hfm__value_bool(&value, &truth) ? truth : fallback;
 }
 
 HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const char *key, const char *fallback) {
@@ -8517,15 +8614,27 @@ HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const ch
   const char *text;
   if (!config || !key) return fallback;
   value = hfm__config_find(config, key);
-  text = hfm__json_text(value.doc, value.node);
+  text = hfm__value_text(&value);
   return text ? text : fallback;
+}
+
+HFMODEL_API int64_t hfm_config_length(const hfm_config *config, const char *key) {
+  const hfm__config_rule *rule;
+  hfm__config_value value;
+  int32_t kind;
+  if (!config || !key) return -1;
+  value = hfm__config_find(config, key);
+  kind = hfm__value_kind(&value);
+  if (kind == HFM__JSON_ARRAY || kind == HFM__JSON_OBJECT) return (int64_t)value.doc->nodes[value.node].size;
+  rule = kind > HFM__JSON_NULL ? NULL : hfm__config_rule_of(config, key);
+  return rule && rule->length && hfm__equal(rule->key, key) ? rule->length(config) : -1;
 }
 
 HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key) {
   hfm__config_value value;
   if (!config || !key) return 0;
   value = hfm__config_written(config, key);
-  return hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL;
+  return hfm__value_kind(&value) > HFM__JSON_NULL;
 }
 
 /* ---- Getters that insist ---- */
@@ -8546,10 +8655,10 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
                                              int64_t *out, hfm_error *error) {
   const hfm__config_value value = hfm__config_find(config, key);
   *out = 0;
-  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
+  if (hfm__value_kind(&value) <= HFM__JSON_NULL)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, hfm__config_file(config, key), key, 0,
                      "%q is needed, an integer from %i to %i, but is null or absent", key, low, high);
-  if (!hfm__json_int(value.doc, value.node, out)) {
+  if (!hfm__value_int(&value, out)) {
     char expected[80];
     hfm__text t = hfm__text_to(expected, sizeof expected);
     hfm__text_format(&t, "an integer from %i to %i", low, high);
@@ -8571,10 +8680,10 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   const hfm__config_value value = hfm__config_find(config, key);
   double number = 0;
   *out = 0;
-  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
+  if (hfm__value_kind(&value) <= HFM__JSON_NULL)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, hfm__config_file(config, key), key, 0,
                      "%q is needed, a number from %g to %g, but is null or absent", key, low, high);
-  if (!hfm__json_double(value.doc, value.node, &number)) {
+  if (!hfm__value_double(&value, &number)) {
     char expected[96];
     hfm__text t = hfm__text_to(expected, sizeof expected);
     hfm__text_format(&t, "a finite number from %g to %g", low, high);
@@ -8594,12 +8703,19 @@ HFM__PRIVATE hfm_result hfm__config_opt_bool(const hfm_config *config, const cha
   const hfm__config_value value = hfm__config_find(config, key);
   int64_t number;
   *out = 0;
-  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
-  if (hfm__json_bool(value.doc, value.node, out)) return HFM_OK;
-  if (!hfm__json_int(value.doc, value.node, &number) || number < 0 || number > 1)
+  if (hfm__value_kind(&value) <= HFM__JSON_NULL) return HFM_OK;
+  if (hfm__value_bool(&value, out)) return HFM_OK;
+  if (!hfm__value_int(&value, &number) || number < 0 || number > 1)
     return hfm__config_wrong(config, key, "true or false", error);
   *out = (int32_t)number;
   return HFM_OK;
+}
+
+/* The same for rules: what is neither yes nor no is refused elsewhere, and no here. */
+HFM__PRIVATE int32_t hfm__config_truth(const hfm_config *config, const char *key) {
+  int32_t truth;
+  (void)hfm__config_opt_bool(config, key, &truth, NULL);
+  return truth;
 }
 
 /* A text, `fallback` where there is null or nothing. */
@@ -8607,8 +8723,8 @@ HFM__PRIVATE hfm_result hfm__config_opt_string(const hfm_config *config, const c
                                                const char **out, hfm_error *error) {
   const hfm__config_value value = hfm__config_find(config, key);
   *out = fallback;
-  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
-  *out = hfm__json_text(value.doc, value.node);
+  if (hfm__value_kind(&value) <= HFM__JSON_NULL) return HFM_OK;
+  *out = hfm__value_text(&value);
   if (*out) return HFM_OK;
   *out = fallback;
   return hfm__config_wrong(config, key, "a string (without a NUL character)", error);
@@ -8630,9 +8746,9 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
   int64_t count;
   for (size_t i = 0; i < HFM__COUNT(types); i++) {
     const hfm__config_value value = hfm__config_find(config, types[i].key);
-    const int32_t kind = hfm__json_kind(value.doc, value.node);
+    const int32_t kind = hfm__value_kind(&value);
     if (kind > HFM__JSON_NULL &&
-        (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__json_text(value.doc, value.node))))
+        (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__value_text(&value))))
       return hfm__config_wrong(config, types[i].key, types[i].expected, error);
   }
   for (uint32_t key = hfm__json_first(names.doc, names.node); key; key = hfm__json_following(names.doc, key)) {
@@ -25140,8 +25256,7 @@ HFM__PRIVATE int64_t hfm__size(hfm__builder *b, const char *key) {
 }
 
 HFM__PRIVATE int hfm__is_null(const hfm__builder *b, const char *key) {
-  const hfm__config_value value = hfm__config_find(b->config, key);
-  return hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL;
+  return hfm__config_is_null(b->config, key);
 }
 
 /* The same, where null or nothing stands for something else. */
@@ -27610,7 +27725,7 @@ static const hfm__config_pair hfm__bert_defaults[] = {
   {"pad_token_id", "0"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
   {"vocab_size", "30522"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_defaults, NULL};
+static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_defaults, NULL, NULL};
 /* ==== end src/families/bert.c ==== */
 #endif
 #ifdef HFM__WITH_ROBERTA
@@ -27733,8 +27848,8 @@ static const hfm__config_pair hfm__xlm_roberta_defaults[] = {
   {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
   {"vocab_size", "30522"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__roberta_config_class = {NULL, hfm__roberta_defaults, NULL};
-static const hfm__config_class hfm__xlm_roberta_config_class = {NULL, hfm__xlm_roberta_defaults, NULL};
+static const hfm__config_class hfm__roberta_config_class = {NULL, hfm__roberta_defaults, NULL, NULL};
+static const hfm__config_class hfm__xlm_roberta_config_class = {NULL, hfm__xlm_roberta_defaults, NULL, NULL};
 /* ==== end src/families/roberta.c ==== */
 #endif
 #ifdef HFM__WITH_DISTILBERT
@@ -27948,7 +28063,8 @@ static const hfm__config_pair hfm__distilbert_defaults[] = {
   {"n_layers", "6"}, {"pad_token_id", "0"}, {"qa_dropout", "0.1"}, {"seq_classif_dropout", "0.2"},
   {"sinusoidal_pos_embds", "false"}, {"tie_word_embeddings", "true"}, {"vocab_size", "30522"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults, NULL};
+static const hfm__config_class hfm__distilbert_config_class =
+    {hfm__distilbert_aliases, hfm__distilbert_defaults, NULL, NULL};
 /* ==== end src/families/distilbert.c ==== */
 #endif
 #ifdef HFM__WITH_DECODERS
@@ -27989,6 +28105,13 @@ HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, cons
   self->pad_token_id = hfm__padding_id(b);
   self->is_causal = hfm__is_causal(b);
   self->model_class = "*Model";
+}
+
+/* A rule of configurations: n_embed, hidden_size's old name, counts for more. */
+HFM__PRIVATE hfm__config_value hfm__width_of_n_embed(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_is_null(config, "n_embed") ? hfm__config_node(&config->document, 0)
+                                                : hfm__config_said(config, "n_embed");
 }
 
 /* Elements of a head, where a model may say how many. Most configuration classes leave it to the model to divide; those
@@ -28252,7 +28375,7 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
   {"summary_type", "\"cls_index\""}, {"summary_use_proj", "true"}, {"tie_word_embeddings", "true"},
   {"use_cache", "true"}, {"vocab_size", "50257"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults, NULL};
+static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults, NULL, NULL};
 /* ==== end src/families/gpt2.c ==== */
 #endif
 #ifdef HFM__WITH_OPT
@@ -28410,7 +28533,7 @@ static const hfm__config_pair hfm__opt_defaults[] = {
   {"num_attention_heads", "12"}, {"num_hidden_layers", "12"}, {"pad_token_id", "1"}, {"tie_word_embeddings", "true"},
   {"use_cache", "true"}, {"vocab_size", "50272"}, {"word_embed_proj_dim", "\"=hidden_size\""}, {NULL, NULL}};
 
-static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults, NULL};
+static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults, NULL, NULL};
 /* ==== end src/families/opt.c ==== */
 #endif
 #ifdef HFM__WITH_GPT_NEOX
@@ -28550,7 +28673,8 @@ static const hfm__config_pair hfm__gpt_neox_defaults[] = {
 
 static const hfm__rope_name hfm__gpt_neox_rope_names[] = {
   {NULL, "rope_theta", "rotary_emb_base"}, {NULL, "partial_rotary_factor", "rotary_pct"}, {NULL, NULL, NULL}};
-static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults, hfm__gpt_neox_rope_names};
+static const hfm__config_class hfm__gpt_neox_config_class =
+    {NULL, hfm__gpt_neox_defaults, hfm__gpt_neox_rope_names, NULL};
 /* ==== end src/families/gpt_neox.c ==== */
 #endif
 #ifdef HFM__WITH_GPT_NEO
@@ -28592,44 +28716,41 @@ HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
   return &self->base;
 }
 
-/* Gives the next layer its window by the name of its type. */
-HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const char *key,
-                                          const hfm__json *doc, uint32_t node, int64_t *layer) {
-  const char *type = hfm__json_text(doc, node);
-  const int local = type && hfm__equal(type, "local");
-  if (!local && !(type && hfm__equal(type, "global")))
-    hfm__refuse(b, key, type ? type : "no text", "use global or local");
-  if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
-  ++*layer;
+/* Refuses what is no list of [types, how often]. */
+HFM__PRIVATE void hfm__gpt_neo_check_types(hfm__builder *b, const hfm__json *doc, uint32_t list) {
+  for (uint32_t item = hfm__json_first(doc, list); item && hfm__ok(b); item = hfm__json_following(doc, item)) {
+    const uint32_t types = hfm__json_first(doc, item), times = types ? hfm__json_following(doc, types) : 0;
+    int64_t count = 0;
+    if (hfm__json_kind(doc, types) != HFM__JSON_ARRAY || !hfm__json_first(doc, types) ||
+        !hfm__json_int(doc, times, &count) || count < 1)
+      b->result = hfm__config_wrong(b->config, "attention_types", "a list such as [[[\"global\", \"local\"], 12]]",
+                                    b->error);
+  }
 }
 
-/* attention_layers names a type for each layer; attention_types lists [types, how often]. */
+/* Gives layers their windows: attention_layers names each one's type, or attention_types says them in short. */
 HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
   const int listed = !hfm__is_null(b, "attention_layers");
   const char *key = listed ? "attention_layers" : "attention_types";
   const hfm__config_value list = hfm__config_find(b->config, key);
-  int64_t layers = 0;
-  uint32_t item = hfm__json_first(list.doc, list.node);
+  const int64_t layers = hfm_config_length(b->config, "attention_layers");
   if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
     b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
-  for (; item && hfm__ok(b); item = hfm__json_following(list.doc, item)) {
-    const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
-    int64_t count = 0;
-    if (listed) {
-      hfm__gpt_neo_layer_type(b, self, key, list.doc, item, &layers);
-      continue;
-    }
-    if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
-      b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
-    for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
-      for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
-        hfm__gpt_neo_layer_type(b, self, key, list.doc, type, &layers);
-  }
+  if (!listed) hfm__gpt_neo_check_types(b, list.doc, list.node);
   if (hfm__ok(b) && layers != self->num_layers)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
                           "%q is for %s %i layers, but 'num_layers' is %i", key,
                           layers > self->num_layers ? "more than" : "only",
                           layers > self->num_layers ? self->num_layers : layers, self->num_layers);
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    char element[40];
+    hfm__text t = hfm__text_to(element, sizeof element);
+    const char *type;
+    hfm__text_format(&t, "attention_layers.%i", i);
+    type = hfm_config_get_string(b->config, element, "no text");
+    if (hfm__equal(type, "local")) self->h[i].window = self->window_size;
+    else if (!hfm__equal(type, "global")) hfm__refuse(b, key, type, "use global or local");
+  }
 }
 
 HFM__PRIVATE void hfm__gpt_neo_block_init(hfm__builder *b, const hfm__gpt_neo *self, hfm__gpt_neo_block *block) {
@@ -28730,7 +28851,43 @@ static const hfm__config_pair hfm__gpt_neo_defaults[] = {
   {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
   {"window_size", "256"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults, NULL};
+/* How many layers attention_types, a list of [types, how often], is for; *type: the type of layer i. */
+HFM__PRIVATE int64_t hfm__gpt_neo_spread(const hfm_config *config, int64_t i, const char **type) {
+  const hfm__config_value list = hfm__config_find(config, "attention_types");
+  const hfm__json *doc = list.doc;
+  int64_t layers = 0;
+  for (uint32_t item = hfm__json_first(doc, list.node); item; item = hfm__json_following(doc, item)) {
+    const uint32_t types = hfm__json_first(doc, item), times = types ? hfm__json_following(doc, types) : 0;
+    const int64_t each = hfm__json_kind(doc, types) == HFM__JSON_ARRAY ? (int64_t)doc->nodes[types].size : 0;
+    int64_t count = 0, at;
+    (void)hfm__json_int(doc, times, &count);
+    if (each < 1 || count < 1) continue;
+    if (i >= layers && (i - layers) / each < count) {
+      uint32_t node = hfm__json_first(doc, types);
+      for (at = (i - layers) % each; at > 0; at--) node = hfm__json_following(doc, node);
+      *type = hfm__json_text(doc, node);
+    }
+    layers = count > (INT32_MAX - layers) / each ? INT32_MAX : layers + each * count;
+  }
+  return layers;
+}
+
+HFM__PRIVATE int64_t hfm__gpt_neo_attention_layers(const hfm_config *config) {
+  const char *none;
+  return hfm__gpt_neo_spread(config, -1, &none);
+}
+
+HFM__PRIVATE hfm__config_value hfm__gpt_neo_attention_layer(const hfm_config *config, int64_t i) {
+  const char *type = NULL;
+  (void)hfm__gpt_neo_spread(config, i, &type);
+  return hfm__config_worked_out(config, type ? HFM__JSON_STRING : 0, 0, type);
+}
+
+static const hfm__config_rule hfm__gpt_neo_rules[] = {
+    {"attention_layers", 0, hfm__gpt_neo_attention_layers, hfm__gpt_neo_attention_layer}, {NULL, 0, NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neo_config_class = {
+    hfm__gpt_neo_aliases, hfm__gpt_neo_defaults, NULL, hfm__gpt_neo_rules};
 /* ==== end src/families/gpt_neo.c ==== */
 #endif
 #ifdef HFM__WITH_PHI
@@ -28889,7 +29046,7 @@ static const hfm__config_pair hfm__phi_defaults[] = {
   {"rope_parameters", HFM__ROPE_DEFAULT("10000.0, \"partial_rotary_factor\": 0.5")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "51200"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults, hfm__rope_names};
+static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults, hfm__rope_names, NULL};
 /* ==== end src/families/phi.c ==== */
 #endif
 #ifdef HFM__WITH_FALCON
@@ -28931,10 +29088,10 @@ HFM__PRIVATE hfm__causal *hfm__falcon_configure(hfm__builder *b) {
   hfm__falcon *self = HFM__NEW(b, hfm__falcon, 1);
   int64_t norms, kv_heads;
   if (!self) return NULL;
-  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  hfm__causal_configure(b, &self->base, "hidden_size");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
-  self->ffn_hidden_size = hfm__size_or(b, "ffn_hidden_size", 4 * self->base.width);
+  self->ffn_hidden_size = hfm__size(b, "ffn_hidden_size");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->activation = hfm__activation_key(b, "activation");
   self->alibi = hfm__flag(b, "alibi");
@@ -29091,7 +29248,32 @@ static const hfm__config_pair hfm__falcon_defaults[] = {
   {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "true"},
   {"use_cache", "true"}, {"vocab_size", "65024"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults, hfm__rope_names};
+HFM__PRIVATE hfm__config_value hfm__falcon_ffn_hidden_size(const hfm_config *config, int64_t i) {
+  const int64_t size = hfm_config_get_int(config, "hidden_size", 0);
+  (void)i;
+  return hfm__config_worked_out(config, size > 0 && size <= INT32_MAX ? HFM__JSON_NUMBER : 0, size * 4, NULL);
+}
+
+HFM__PRIVATE hfm__config_value hfm__falcon_head_dim(const hfm_config *config, int64_t i) {
+  const int64_t heads = hfm_config_get_int(config, "num_attention_heads", 0);
+  (void)i;
+  return hfm__config_worked_out(config, heads > 0 ? HFM__JSON_NUMBER : 0,
+                                hfm_config_get_int(config, "hidden_size", 0) / HFM__MAX(heads, 1), NULL);
+}
+
+HFM__PRIVATE hfm__config_value hfm__falcon_rotary(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_worked_out(config, HFM__JSON_BOOL, !hfm__config_truth(config, "alibi"), NULL);
+}
+
+static const hfm__config_rule hfm__falcon_rules[] = {{"hidden_size", 1, NULL, hfm__width_of_n_embed},
+                                                     {"ffn_hidden_size", 0, NULL, hfm__falcon_ffn_hidden_size},
+                                                     {"head_dim", 1, NULL, hfm__falcon_head_dim},
+                                                     {"rotary", 1, NULL, hfm__falcon_rotary},
+                                                     {NULL, 0, NULL, NULL}};
+
+static const hfm__config_class hfm__falcon_config_class = {
+    NULL, hfm__falcon_defaults, hfm__rope_names, hfm__falcon_rules};
 /* ==== end src/families/falcon.c ==== */
 #endif
 #ifdef HFM__WITH_BLOOM
@@ -29118,7 +29300,7 @@ typedef struct hfm__bloom {
 HFM__PRIVATE hfm__causal *hfm__bloom_configure(hfm__builder *b) {
   hfm__bloom *self = HFM__NEW(b, hfm__bloom, 1);
   if (!self) return NULL;
-  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  hfm__causal_configure(b, &self->base, "hidden_size");
   self->n_layer = hfm__layer_count(b, "n_layer");
   self->n_head = hfm__size(b, "n_head");
   self->apply_residual_connection_post_layernorm = hfm__flag(b, "apply_residual_connection_post_layernorm");
@@ -29219,7 +29401,11 @@ static const hfm__config_pair hfm__bloom_defaults[] = {
   {"slow_but_exact", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250880"},
   {NULL, NULL}};
 
-static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults, NULL};
+static const hfm__config_rule hfm__bloom_rules[] = {{"hidden_size", 1, NULL, hfm__width_of_n_embed},
+                                                    {NULL, 0, NULL, NULL}};
+
+static const hfm__config_class hfm__bloom_config_class = {
+    hfm__bloom_aliases, hfm__bloom_defaults, NULL, hfm__bloom_rules};
 /* ==== end src/families/bloom.c ==== */
 #endif
 #ifdef HFM__WITH_LLAMA_KIN
@@ -29326,26 +29512,44 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   return hfm__ok(b) ? self : NULL;
 }
 
+/* ---- What configurations work out ---- */
+
+/* Where null stands: as many as there are heads. */
+HFM__PRIVATE hfm__config_value hfm__all_heads(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_find(config, "num_attention_heads");
+}
+
+HFM__PRIVATE int64_t hfm__layers_of(const hfm_config *config) {
+  return HFM__MAX(hfm_config_get_int(config, "num_hidden_layers", 0), 0);
+}
+
+HFM__PRIVATE hfm__config_value hfm__layer_type(const hfm_config *config, int is_sliding) {
+  return hfm__config_worked_out(config, HFM__JSON_STRING, 0, is_sliding ? "sliding_attention" : "full_attention");
+}
+
+/* Qwen's: no window where it isn't used. */
+HFM__PRIVATE hfm__config_value hfm__window_in_use(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_worked_out(config, hfm__config_truth(config, "use_sliding_window") ? 0 : HFM__JSON_NULL, 0, NULL);
+}
+
 /* ---- Attention ---- */
 
 /* Refuses a list of layers' types that goes on after the last layer; where it is too short is found at that layer. */
-HFM__PRIVATE void hfm__layer_types_check(hfm__builder *b) {
-  const hfm__config_value list = hfm__config_find(b->config, "layer_types");
-  const int64_t layers = hfm__layer_count(b, "num_hidden_layers");
-  int64_t count = 0;
-  for (uint32_t node = hfm__json_first(list.doc, list.node); node; node = hfm__json_following(list.doc, node)) count++;
-  if (hfm__ok(b) && count > layers)
+HFM__PRIVATE void hfm__check_layer_types(hfm__builder *b, const hfm__decoder *self) {
+  const int64_t count = hfm_config_length(b->config, "layer_types");
+  if (hfm__ok(b) && count > self->num_hidden_layers)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "layer_types", 0,
-                          "'layer_types' is for %i layers, but 'num_hidden_layers' is %i", count, layers);
+                          "'layer_types' is for %i layers, but 'num_hidden_layers' is %i", count,
+                          self->num_hidden_layers);
 }
 
-/* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
-HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
+/* Is layer i a sliding one? */
+HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i) {
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
-  if (hfm__is_null(b, "layer_types")) return otherwise;
-  if (i == 0) hfm__layer_types_check(b);
   hfm__text_format(&t, "layer_types.%i", i);
   type = hfm__string(b, key, NULL);
   if (hfm__ok(b) && !type)
@@ -29575,16 +29779,9 @@ static const hfm__family hfm__decoder_family = {"model", HFM__IN_input_ids, hfm_
 /* ==== families/llama (private): Llama, Mistral, Ministral, Qwen2, Qwen3, SmolLM3 ==================================
    After models/llama/modeling_llama.py and the files that derive from it. What differs stands in traits. */
 
-/* Which layers have the sliding_window: none; all; those that layer_types names, all without it; the same where
-   use_sliding_window allows it, without layer_types those from max_window_layers on; those that layer_types names,
-   without it those without rotary embeddings, where use_sliding_window allows it. */
-enum {
-  HFM__WINDOW_NONE,
-  HFM__WINDOW_EVERY_LAYER,
-  HFM__WINDOW_BY_LAYER_TYPE,
-  HFM__WINDOW_OPTIONAL,
-  HFM__WINDOW_WITHOUT_ROPE
-};
+/* Which layers have the sliding_window: none; all; those that layer_types says, and there must be a window for the mask
+   that is made for every model; those that layer_types says. */
+enum { HFM__WINDOW_NONE, HFM__WINDOW_EVERY_LAYER, HFM__WINDOW_NEEDED, HFM__WINDOW_BY_LAYER_TYPE };
 enum { HFM__BIAS_NEVER, HFM__BIAS_ALWAYS, HFM__BIAS_BY_CONFIG };
 
 typedef struct hfm__llama_traits {
@@ -29597,6 +29794,18 @@ typedef struct hfm__llama_traits {
   int32_t even_heads;       /* 1: hidden_size must be a multiple of num_attention_heads */
 } hfm__llama_traits;
 
+/* What layers' types are worked out of must be what it is taken for. */
+HFM__PRIVATE void hfm__llama_check_windows(hfm__builder *b, const hfm__decoder *self) {
+  const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
+  int64_t first;
+  hfm__check_layer_types(b, self);
+  (void)hfm__flag(b, "use_sliding_window");
+  if (traits->window == HFM__WINDOW_NEEDED) (void)hfm__size(b, "sliding_window");
+  if (traits->no_rope_layers && hfm__is_null(b, "no_rope_layers")) (void)hfm__size(b, "no_rope_layer_interval");
+  if (hfm__ok(b) && hfm__is_null(b, "layer_types") && hfm__config_find(b->config, "max_window_layers").node)
+    b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
+}
+
 HFM__PRIVATE hfm__causal *hfm__llama_configure(hfm__builder *b) {
   const hfm__llama_traits *traits = (const hfm__llama_traits *)b->traits;
   const int32_t bias = hfm__flag(b, "attention_bias");
@@ -29608,6 +29817,7 @@ HFM__PRIVATE hfm__causal *hfm__llama_configure(hfm__builder *b) {
   self->o_bias = traits->o_bias == HFM__BIAS_BY_CONFIG && bias;
   self->mlp_bias = traits->mlp_bias && hfm__flag(b, "mlp_bias");
   self->qk_norm = traits->qk_norm;
+  if (traits->window >= HFM__WINDOW_NEEDED) hfm__llama_check_windows(b, self);
   return &self->base;
 }
 
@@ -29617,7 +29827,6 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
   if (!((const hfm__llama_traits *)b->traits)->no_rope_layers) return 1;
-  if (hfm__is_null(b, "no_rope_layers")) return (i + 1) % hfm__size(b, "no_rope_layer_interval") != 0;
   hfm__text_format(&t, "no_rope_layers.%i", i);
   if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, key, -INT32_MAX, INT32_MAX, &flag, b->error);
   return flag != 0;
@@ -29626,24 +29835,13 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 /* How far layer i sees; 0: to the end. */
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
-  const int32_t allowed = rule != HFM__WINDOW_OPTIONAL || hfm__flag(b, "use_sliding_window");
-  const int32_t needed = rule == HFM__WINDOW_BY_LAYER_TYPE; /* its mask is made for every model */
-  const int32_t given = needed || (allowed && !hfm__is_null(b, "sliding_window"));
-  int32_t otherwise = given;
-  int64_t first = 0;
+  const int32_t given = !hfm__is_null(b, "sliding_window");
+  const int32_t dropped = hfm__config_find(b->config, "sliding_window").worked_out;
   if (rule == HFM__WINDOW_NONE) return 0;
-  if (rule == HFM__WINDOW_WITHOUT_ROPE)
-    otherwise = given && hfm__flag(b, "use_sliding_window") && !hfm__llama_has_rope(b, i);
-  if (rule == HFM__WINDOW_OPTIONAL && given && hfm__is_null(b, "layer_types")) {
-    if (hfm__ok(b))
-      b->result = hfm__config_need_int(b->config, "max_window_layers", -INT32_MAX, INT32_MAX, &first, b->error);
-    otherwise = i >= first;
-  }
-  if (needed) (void)hfm__size(b, "sliding_window");
-  if (!(rule == HFM__WINDOW_EVERY_LAYER ? given : hfm__is_sliding(b, i, otherwise))) return 0;
+  if (rule == HFM__WINDOW_EVERY_LAYER ? !given : !hfm__is_sliding(b, i)) return 0;
   if (!given)
     hfm__refuse(b, "layer_types", "sliding_attention",
-                allowed ? "there is no sliding_window" : "use_sliding_window does not allow it");
+                dropped ? "use_sliding_window does not allow it" : "there is no sliding_window");
   return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
@@ -29664,16 +29862,64 @@ static const hfm__llama_traits hfm__mistral_traits = {
     HFM__QK_NORM_NONE, HFM__WINDOW_EVERY_LAYER, 0, 0};
 static const hfm__llama_traits hfm__ministral_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_NEVER, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_NEEDED, 0, 0};
 static const hfm__llama_traits hfm__qwen2_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_ALWAYS, HFM__BIAS_NEVER, 0,
-    HFM__QK_NORM_NONE, HFM__WINDOW_OPTIONAL, 0, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 0, 0};
 static const hfm__llama_traits hfm__qwen3_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 0,
-    HFM__QK_NORM_HEADS, HFM__WINDOW_OPTIONAL, 0, 0};
+    HFM__QK_NORM_HEADS, HFM__WINDOW_BY_LAYER_TYPE, 0, 0};
 static const hfm__llama_traits hfm__smollm3_traits = {
     HFM__DECODER(llama, "transformer"), HFM__BIAS_BY_CONFIG, HFM__BIAS_BY_CONFIG, 1,
-    HFM__QK_NORM_NONE, HFM__WINDOW_WITHOUT_ROPE, 1, 0};
+    HFM__QK_NORM_NONE, HFM__WINDOW_BY_LAYER_TYPE, 1, 0};
+
+/* ---- What configurations work out ---- */
+
+HFM__PRIVATE hfm__config_value hfm__ministral_layer_type(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__layer_type(config, !hfm__config_is_null(config, "sliding_window"));
+}
+
+HFM__PRIVATE hfm__config_value hfm__qwen2_layer_type(const hfm_config *config, int64_t i) {
+  return hfm__layer_type(config, !hfm__config_is_null(config, "sliding_window") &&
+                                     i >= hfm_config_get_int(config, "max_window_layers", 0));
+}
+
+/* 1: the layer has rotary embeddings, whatever the list's name says. */
+HFM__PRIVATE hfm__config_value hfm__smollm3_no_rope_layer(const hfm_config *config, int64_t i) {
+  const int64_t interval = hfm_config_get_int(config, "no_rope_layer_interval", 0);
+  return hfm__config_worked_out(config, interval > 0 ? HFM__JSON_NUMBER : 0, interval > 0 && (i + 1) % interval, NULL);
+}
+
+HFM__PRIVATE hfm__config_value hfm__smollm3_layer_type(const hfm_config *config, int64_t i) {
+  char key[40];
+  hfm__text t = hfm__text_to(key, sizeof key);
+  hfm__text_format(&t, "no_rope_layers.%i", i);
+  return hfm__layer_type(config, hfm__config_truth(config, "use_sliding_window") &&
+                                     !hfm__config_is_null(config, "sliding_window") &&
+                                     !hfm_config_get_int(config, key, 1));
+}
+
+/* A mistral whose file has that key is a ministral. */
+HFM__PRIVATE int64_t hfm__mistral_layers(const hfm_config *config) {
+  return hfm__config_said(config, "layer_types").node ? hfm__layers_of(config) : -1;
+}
+
+static const hfm__config_rule hfm__mistral_rules[] = {
+    {"num_key_value_heads", 0, NULL, hfm__all_heads},
+    {"layer_types", 0, hfm__mistral_layers, hfm__ministral_layer_type},
+    {NULL, 0, NULL, NULL}};
+static const hfm__config_rule hfm__ministral_rules[] = {{"num_key_value_heads", 0, NULL, hfm__all_heads},
+                                                        {"layer_types", 0, hfm__layers_of, hfm__ministral_layer_type},
+                                                        {NULL, 0, NULL, NULL}};
+static const hfm__config_rule hfm__qwen2_rules[] = {{"num_key_value_heads", 0, NULL, hfm__all_heads},
+                                                    {"sliding_window", 1, NULL, hfm__window_in_use},
+                                                    {"layer_types", 0, hfm__layers_of, hfm__qwen2_layer_type},
+                                                    {NULL, 0, NULL, NULL}};
+static const hfm__config_rule hfm__smollm3_rules[] = {{"num_key_value_heads", 0, NULL, hfm__all_heads},
+                                                      {"no_rope_layers", 0, hfm__layers_of, hfm__smollm3_no_rope_layer},
+                                                      {"layer_types", 0, hfm__layers_of, hfm__smollm3_layer_type},
+                                                      {NULL, 0, NULL, NULL}};
 
 /* ---- Configuration classes: Ministral's has Mistral's defaults, but for head_dim ---- */
 
@@ -29722,12 +29968,17 @@ static const hfm__config_pair hfm__smollm3_defaults[] = {
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "128256"},
   {NULL, NULL}};
 
-static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults, hfm__rope_names};
-static const hfm__config_class hfm__mistral_config_class = {NULL, hfm__mistral_defaults, hfm__rope_names};
-static const hfm__config_class hfm__ministral_config_class = {NULL, hfm__ministral_defaults, hfm__rope_names};
-static const hfm__config_class hfm__qwen2_config_class = {NULL, hfm__qwen2_defaults, hfm__rope_names};
-static const hfm__config_class hfm__qwen3_config_class = {NULL, hfm__qwen3_defaults, hfm__rope_names};
-static const hfm__config_class hfm__smollm3_config_class = {NULL, hfm__smollm3_defaults, hfm__rope_names};
+static const hfm__config_class hfm__llama_config_class = {NULL, hfm__llama_defaults, hfm__rope_names, NULL};
+static const hfm__config_class hfm__mistral_config_class = {
+    NULL, hfm__mistral_defaults, hfm__rope_names, hfm__mistral_rules};
+static const hfm__config_class hfm__ministral_config_class = {
+    NULL, hfm__ministral_defaults, hfm__rope_names, hfm__ministral_rules};
+static const hfm__config_class hfm__qwen2_config_class = {
+    NULL, hfm__qwen2_defaults, hfm__rope_names, hfm__qwen2_rules};
+static const hfm__config_class hfm__qwen3_config_class = {
+    NULL, hfm__qwen3_defaults, hfm__rope_names, hfm__qwen2_rules};
+static const hfm__config_class hfm__smollm3_config_class = {
+    NULL, hfm__smollm3_defaults, hfm__rope_names, hfm__smollm3_rules};
 /* ==== end src/families/llama.c ==== */
 #endif
 #ifdef HFM__WITH_OLMO2
@@ -29781,7 +30032,7 @@ static const hfm__config_pair hfm__olmo2_defaults[] = {
   {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "false"},
   {"use_cache", "true"}, {"vocab_size", "50304"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults, hfm__rope_names};
+static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults, hfm__rope_names, NULL};
 /* ==== end src/families/olmo2.c ==== */
 #endif
 #ifdef HFM__WITH_GEMMA
@@ -29813,7 +30064,6 @@ HFM__PRIVATE void hfm__gemma_refuse_bidirectional(hfm__builder *b) {
 HFM__PRIVATE hfm__causal *hfm__gemma_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__gemma_make(b, "hidden_act");
   if (!self) return NULL;
-  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
   hfm__gemma_refuse_bidirectional(b);
   return &self->base;
 }
@@ -29837,6 +30087,7 @@ HFM__PRIVATE hfm__decoder *hfm__gemma2_make(hfm__builder *b) {
   hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
   self->scaling = 1.0 / sqrt((double)hfm__size(b, "query_pre_attn_scalar"));
   self->final_logit_softcapping = hfm__softcapping(b, "final_logit_softcapping");
+  hfm__check_layer_types(b, self);
   return self;
 }
 
@@ -29858,7 +30109,7 @@ HFM__PRIVATE void hfm__gemma2_norms_init(hfm__builder *b, hfm__decoder *self, in
 
 HFM__PRIVATE void hfm__gemma2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__gemma2_norms_init(b, self, index);
-  if (hfm__is_sliding(b, index, (index + 1) % 2 != 0))
+  if (hfm__is_sliding(b, index))
     self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
@@ -29889,22 +30140,15 @@ HFM__PRIVATE hfm__causal *hfm__gemma3_configure(hfm__builder *b) {
   self->rope_sources[HFM__ROPE_SLIDING] = sliding;
   self->base.model_class = "*TextModel";
   if (hfm__flag(b, "use_bidirectional_attention")) self->base.is_causal = 0;
+  (void)hfm__size_or(b, "sliding_window_pattern", 1);
   return &self->base;
-}
-
-/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
-HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
-  int64_t whole = 0;
-  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
-  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
-  return whole / 2 + 1;
 }
 
 HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_attention *attention = &self->layers[index].self_attn;
   hfm__gemma2_norms_init(b, self, index);
-  if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
-  attention->window = hfm__window(b, hfm__gemma3_window(b));
+  if (!hfm__is_sliding(b, index)) return;
+  attention->window = hfm__window(b, hfm__size(b, "sliding_window"));
   attention->rope = HFM__ROPE_SLIDING;
 }
 
@@ -29930,6 +30174,42 @@ static const hfm__head hfm__gemma3_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL, NULL};
+
+/* ---- What configurations work out ---- */
+
+/* Old files say "gelu" and mean the other. */
+HFM__PRIVATE hfm__config_value hfm__gemma_hidden_act(const hfm_config *config, int64_t i) {
+  const hfm__config_value said = hfm__config_said(config, "hidden_act");
+  const char *name = hfm__value_text(&said);
+  (void)i;
+  return hfm__config_worked_out(config, name && hfm__equal(name, "gelu") ? HFM__JSON_STRING : 0, 0,
+                                "gelu_pytorch_tanh");
+}
+
+HFM__PRIVATE hfm__config_value hfm__gemma2_layer_type(const hfm_config *config, int64_t i) {
+  return hfm__layer_type(config, (i + 1) % 2 != 0);
+}
+
+HFM__PRIVATE hfm__config_value hfm__gemma3_layer_type(const hfm_config *config, int64_t i) {
+  return hfm__layer_type(config, (i + 1) % HFM__MAX(hfm_config_get_int(config, "sliding_window_pattern", 6), 1) != 0);
+}
+
+/* To both sides, half of sliding_window is for each. */
+HFM__PRIVATE hfm__config_value hfm__gemma3_window(const hfm_config *config, int64_t i) {
+  const hfm__config_value whole = hfm__config_said(config, "sliding_window");
+  int64_t window = 0;
+  const int halved = hfm__config_truth(config, "use_bidirectional_attention") && hfm__value_int(&whole, &window);
+  (void)i;
+  return hfm__config_worked_out(config, halved && window >= 0 ? HFM__JSON_NUMBER : 0, window / 2 + 1, NULL);
+}
+
+static const hfm__config_rule hfm__gemma_rules[] = {{"hidden_act", 1, NULL, hfm__gemma_hidden_act},
+                                                    {NULL, 0, NULL, NULL}};
+static const hfm__config_rule hfm__gemma2_rules[] = {{"layer_types", 0, hfm__layers_of, hfm__gemma2_layer_type},
+                                                     {NULL, 0, NULL, NULL}};
+static const hfm__config_rule hfm__gemma3_rules[] = {{"layer_types", 0, hfm__layers_of, hfm__gemma3_layer_type},
+                                                     {"sliding_window", 1, NULL, hfm__gemma3_window},
+                                                     {NULL, 0, NULL, NULL}};
 
 /* ---- Configuration classes ---- */
 
@@ -29968,9 +30248,12 @@ static const hfm__rope_name hfm__gemma3_rope_names[] = {
   {"sliding_attention", "partial_rotary_factor", "partial_rotary_factor"},
   {NULL, NULL, NULL}};
 
-static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults, hfm__rope_names};
-static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults, hfm__rope_names};
-static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults, hfm__gemma3_rope_names};
+static const hfm__config_class hfm__gemma_config_class = {
+    NULL, hfm__gemma_defaults, hfm__rope_names, hfm__gemma_rules};
+static const hfm__config_class hfm__gemma2_config_class = {
+    NULL, hfm__gemma2_defaults, hfm__rope_names, hfm__gemma2_rules};
+static const hfm__config_class hfm__gemma3_config_class = {
+    NULL, hfm__gemma3_defaults, hfm__gemma3_rope_names, hfm__gemma3_rules};
 /* ==== end src/families/gemma.c ==== */
 #endif
 #ifdef HFM__WITH_GRANITE
@@ -30012,7 +30295,7 @@ static const hfm__config_pair hfm__granite_defaults[] = {
   {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults, hfm__rope_names};
+static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults, hfm__rope_names, NULL};
 /* ==== end src/families/granite.c ==== */
 #endif
 #ifdef HFM__WITH_PHI3
@@ -30066,7 +30349,7 @@ static const hfm__config_pair hfm__phi3_defaults[] = {
   {"rope_parameters", HFM__ROPE_DEFAULT("10000.0, \"partial_rotary_factor\": 1.0")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32064"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__phi3_config_class = {NULL, hfm__phi3_defaults, hfm__rope_names};
+static const hfm__config_class hfm__phi3_config_class = {NULL, hfm__phi3_defaults, hfm__rope_names, NULL};
 /* ==== end src/families/phi3.c ==== */
 #endif
 #ifdef HFM__WITH_MIXTRAL
@@ -30104,6 +30387,7 @@ HFM__PRIVATE hfm__causal *hfm__mixtral_configure(hfm__builder *b) {
   if (!traits->qwen) return &self->base;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
   self->qk_norm = HFM__QK_NORM_HEADS;
+  (void)hfm__flag(b, "use_sliding_window");
   hfm__qwen3_moe_mark(b, self);
   return &self->base;
 }
@@ -30150,10 +30434,9 @@ HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *sel
 }
 
 HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
-  const int32_t qwen = ((const hfm__mixtral_traits *)b->traits)->qwen;
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
-  if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
+  if (!hfm__is_null(b, "sliding_window"))
     layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
   if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
@@ -30225,10 +30508,15 @@ static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
   {"router_aux_loss_coef", "0.001"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"},
   {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
 
+static const hfm__config_rule hfm__mixtral_rules[] = {{"num_key_value_heads", 0, NULL, hfm__all_heads},
+                                                      {NULL, 0, NULL, NULL}};
+static const hfm__config_rule hfm__qwen3_moe_rules[] = {{"sliding_window", 1, NULL, hfm__window_in_use},
+                                                        {NULL, 0, NULL, NULL}};
+
 static const hfm__config_class hfm__mixtral_config_class =
-    {hfm__mixtral_aliases, hfm__mixtral_defaults, hfm__rope_names};
+    {hfm__mixtral_aliases, hfm__mixtral_defaults, hfm__rope_names, hfm__mixtral_rules};
 static const hfm__config_class hfm__qwen3_moe_config_class =
-    {hfm__mixtral_aliases, hfm__qwen3_moe_defaults, hfm__rope_names};
+    {hfm__mixtral_aliases, hfm__qwen3_moe_defaults, hfm__rope_names, hfm__qwen3_moe_rules};
 /* ==== end src/families/mixtral.c ==== */
 #endif
 #if defined(HFM__WITH_T5) || defined(HFM__WITH_BART)
@@ -30380,27 +30668,19 @@ typedef struct hfm__t5 {
 
 enum { HFM__T5_MOST = 1 << 16 }; /* a table is made for it, whatever the files hold */
 
-/* feed_forward_proj is "relu", or "gated-" and an activation; gated-gelu means gelu_new. What Transformers derives from
-   it stands in files that it has written, too, and counts for more there. */
+/* What Transformers works out of feed_forward_proj stands in files that it has written, too, and counts for more. */
 HFM__PRIVATE void hfm__t5_feed_forward_proj(hfm__builder *b, hfm__t5 *self) {
-  const char *key = "feed_forward_proj", *name = hfm__string(b, key, "relu");
-  self->gated = strlen(name) > 6 && memcmp(name, "gated-", 6) == 0;
-  if (self->gated) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
-  if (!hfm__is_null(b, "is_gated_act")) self->gated = hfm__flag(b, "is_gated_act");
-  if (!hfm__is_null(b, "dense_act_fn")) name = hfm__string(b, key = "dense_act_fn", name);
-  self->dense_act = hfm__activation_named(b, key, name);
-}
-
-/* Outputs are scaled unless the file says that embeddings are not tied, which they are all the same. */
-HFM__PRIVATE int32_t hfm__t5_scales(hfm__builder *b, const hfm__t5_traits *traits) {
-  if (!traits->scales_outputs) return 0;
-  return hfm__flag(b, hfm__is_null(b, "scale_decoder_outputs") ? "tie_word_embeddings" : "scale_decoder_outputs");
+  const int worked_out = hfm__config_find(b->config, "dense_act_fn").worked_out;
+  (void)hfm__string(b, "feed_forward_proj", NULL);
+  self->gated = hfm__flag(b, "is_gated_act");
+  self->dense_act = hfm__activation_named(b, worked_out ? "feed_forward_proj" : "dense_act_fn",
+                                          hfm__string(b, "dense_act_fn", NULL));
 }
 
 HFM__PRIVATE hfm__t5 *hfm__t5_new(hfm__builder *b) {
   hfm__t5 *self = HFM__NEW(b, hfm__t5, 1);
   if (!self) return NULL;
-  self->scales_outputs = hfm__t5_scales(b, (const hfm__t5_traits *)b->traits);
+  self->scales_outputs = ((const hfm__t5_traits *)b->traits)->scales_outputs && hfm__flag(b, "scale_decoder_outputs");
   self->vocab_size = hfm__size(b, "vocab_size");
   self->d_model = hfm__size(b, "d_model");
   self->d_kv = hfm__size(b, "d_kv");
@@ -30728,8 +31008,43 @@ static const hfm__config_pair hfm__mt5_defaults[] = {
   {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250112"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults, NULL};
-static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults, NULL};
+/* feed_forward_proj is "relu", or "gated-" and an activation; gated-gelu means gelu_new. */
+HFM__PRIVATE hfm__config_value hfm__t5_is_gated_act(const hfm_config *config, int64_t i) {
+  const char *name = hfm_config_get_string(config, "feed_forward_proj", "relu");
+  (void)i;
+  return hfm__config_worked_out(config, HFM__JSON_BOOL, hfm__starts_with(name, "gated-"), NULL);
+}
+
+HFM__PRIVATE hfm__config_value hfm__t5_dense_act_fn(const hfm_config *config, int64_t i) {
+  const char *name = hfm_config_get_string(config, "feed_forward_proj", "relu");
+  (void)i;
+  if (hfm__starts_with(name, "gated-")) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
+  return hfm__config_worked_out(config, HFM__JSON_STRING, 0, name);
+}
+
+/* Embeddings are tied whatever the file says; what it says means that outputs are not scaled. */
+HFM__PRIVATE hfm__config_value hfm__t5_tie_word_embeddings(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_worked_out(config, HFM__JSON_BOOL, 1, NULL);
+}
+
+HFM__PRIVATE hfm__config_value hfm__t5_scale_decoder_outputs(const hfm_config *config, int64_t i) {
+  const hfm__config_value said = hfm__config_said(config, "tie_word_embeddings");
+  int32_t tied = 1;
+  (void)hfm__value_bool(&said, &tied);
+  (void)i;
+  return hfm__config_worked_out(config, HFM__JSON_BOOL, tied, NULL);
+}
+
+static const hfm__config_rule hfm__t5_rules[] = {{"scale_decoder_outputs", 0, NULL, hfm__t5_scale_decoder_outputs},
+                                                 {"tie_word_embeddings", 1, NULL, hfm__t5_tie_word_embeddings},
+                                                 {"is_gated_act", 0, NULL, hfm__t5_is_gated_act},
+                                                 {"dense_act_fn", 0, NULL, hfm__t5_dense_act_fn},
+                                                 {NULL, 0, NULL, NULL}};
+
+static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults, NULL, hfm__t5_rules};
+static const hfm__config_class hfm__mt5_config_class = {
+    hfm__t5_aliases, hfm__mt5_defaults, NULL, hfm__t5_rules + 1 /* outputs are never scaled */};
 /* ==== end src/families/t5.c ==== */
 #endif
 #ifdef HFM__WITH_BART
@@ -31199,11 +31514,11 @@ static const hfm__config_pair hfm__m2m_100_defaults[] = {
   {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "true"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "128112"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults, NULL};
-static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults, NULL};
-static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults, NULL};
-static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults, NULL};
-static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults, NULL};
+static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults, NULL, NULL};
+static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults, NULL, NULL};
+static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults, NULL, NULL};
+static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults, NULL, NULL};
+static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults, NULL, NULL};
 /* ==== end src/families/bart.c ==== */
 #endif
 #ifdef HFM__WITH_VIT
@@ -31448,7 +31763,7 @@ static const hfm__config_pair hfm__vit_defaults[] = {
   {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""},
   {"pooler_output_size", "\"=hidden_size\""}, {"qkv_bias", "true"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults, NULL};
+static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults, NULL, NULL};
 /* ==== end src/families/vit.c ==== */
 #endif
 /* ==== begin src/families/registry.c ==== */
@@ -33989,12 +34304,21 @@ HFM__PRIVATE uint64_t hfm__file_elements(const hfm__checkpoint *checkpoint) {
 
 /* Quantised weights without their scales would be noise. */
 HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_error *error) {
-  const hfm__config_value quantization = hfm__config_find(config, "quantization_config");
   const char *method = hfm_config_get_string(config, "quantization_config.quant_method", "unknown");
-  if (hfm__json_kind(quantization.doc, quantization.node) <= HFM__JSON_NULL) return HFM_OK;
+  if (hfm__config_is_null(config, "quantization_config")) return HFM_OK;
   return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, "quantization_config", 0,
                    "the weights are quantised (quant_method %q), which is not supported: use the original checkpoint",
                    method);
+}
+
+/* With overrides for some layers (Transformers' heterogeneous configurations) a model that ignored them would be
+   another one. */
+HFM__PRIVATE hfm_result hfm__check_alike(const hfm_config *config, hfm_error *error) {
+  if (hfm__config_is_null(config, "per_layer_config") || hfm_config_length(config, "per_layer_config") == 0)
+    return HFM_OK;
+  return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, "per_layer_config", 0,
+                   "'per_layer_config' gives layers configurations of their own, which is not supported: they must be "
+                   "alike, but for what layer_types says");
 }
 
 /* Which class the configuration means, or why it can't be run: judged before any weights are looked for. */
@@ -34003,6 +34327,7 @@ HFM__PRIVATE hfm_result hfm__model_identify(hfm_model *model, const hfm_options 
   hfm_result result = hfm__config_check_types(model->config, error);
   if (result == HFM_OK)
     result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  if (result == HFM_OK) result = hfm__check_alike(model->config, error);
   return result == HFM_OK && from_files ? hfm__check_quantization(model->config, error) : result;
 }
 
@@ -35334,13 +35659,6 @@ HFM__PRIVATE hfm__config_value hfm__generation_value(const hfm_config *config, c
   if (!config->generation.root) return hfm__config_generation_value(config, key, path);
   hfm__text_format(&t, HFM__GENERATION_KEY "%s", key);
   return hfm__config_find(config, path);
-}
-
-HFM__PRIVATE hfm__config_value hfm__config_node(const hfm__json *doc, uint32_t node) {
-  hfm__config_value value;
-  value.doc = doc;
-  value.node = node;
-  return value;
 }
 
 /* Options that change what comes out and that only Transformers has: when they count, and the number that switches each

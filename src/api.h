@@ -250,14 +250,17 @@ HFMODEL_API void hfm_config_free(hfm_config *config);
    parameters are "rope_parameters.factor" (gemma3_text: "rope_parameters.full_attention.factor"), also in old files;
    "rope_scaling.factor" and "rope_theta" mean the same, also in new ones. Where the file says nothing, the default of
    the model type's configuration class counts, or the other key's value that the class takes then
-   (num_key_value_heads: num_attention_heads; head_dim: a part of hidden_size), but not lists that it calculates, such
-   as layer_types, nor what Falcon and T5 work out; where there is none, or the value has another type, `fallback` is
-   returned. "generation_config.x" is x in generation_config.json, which can't be set: hfm_generation_config.
-   Strings live until the config is changed or freed. Not thread-safe while somebody sets. */
+   (num_key_value_heads: num_attention_heads; head_dim: a part of hidden_size), or what it works out ("layer_types.0",
+   T5's is_gated_act, no sliding_window without use_sliding_window); where there is none, or the value has another type,
+   `fallback` is returned. "generation_config.x" is x in generation_config.json, which can't be set: that is what
+   hfm_generation_config is for. Names of labels have hfm_label. Strings live until the config is changed or freed. Not
+   thread-safe while somebody sets. */
 HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key, int64_t fallback);
 HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *key, double fallback);
 HFMODEL_API int32_t hfm_config_get_bool(const hfm_config *config, const char *key, int32_t fallback);
 HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const char *key, const char *fallback);
+/* Elements of a list, or members of an object; -1: the value is neither, or there is none. Elements are "key.0", ... */
+HFMODEL_API int64_t hfm_config_length(const hfm_config *config, const char *key);
 HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key); /* present in the document, not null */
 HFMODEL_API hfm_result hfm_config_set_int(hfm_config *config, const char *key, int64_t value, hfm_error *error);
 HFMODEL_API hfm_result hfm_config_set_float(hfm_config *config, const char *key, double value, hfm_error *error);

@@ -12,12 +12,31 @@ typedef struct hfm__rope_name {
   const char *layer_type, *name, *beside;
 } hfm__rope_name;
 
+/* A value: which document, which node (0: none); or what the configuration class works out. */
+typedef struct hfm__config_value {
+  const hfm__json *doc;
+  uint32_t node;
+  int32_t worked_out; /* HFM__JSON_..., of a scalar; 0: it is a node's value */
+  int64_t number;     /* of HFM__JSON_NUMBER, or 0 and 1 of HFM__JSON_BOOL */
+  const char *text;   /* of HFM__JSON_STRING */
+} hfm__config_value;
+
+/* A key that the class works out of others, when a configuration is made; here when it is asked for. Rules may read
+   other keys by getters, and so by their rules, but not in a circle. */
+typedef struct hfm__config_rule {
+  const char *key;
+  int32_t overrides;                                               /* 1: the file's own value counts for less */
+  int64_t (*length)(const hfm_config *config);                     /* of the list, -1: none; NULL: it is a scalar */
+  hfm__config_value (*value)(const hfm_config *config, int64_t i); /* the scalar, or element i; of no kind: none */
+} hfm__config_rule;
+
 /* What Transformers' configuration class knows besides the file. */
 typedef struct hfm__config_class {
   const hfm__config_pair *attribute_map; /* {"hidden_size", "n_embd"}; ends with NULLs */
   const hfm__config_pair *defaults;      /* {"hidden_act", "\"gelu\""}: JSON texts, or "\"=num_attention_heads\"":
                                             what that key says, or HFM__HEAD_DIM: what two keys give; ends with NULLs */
   const hfm__rope_name *rope_names;      /* ends with NULLs; NULL: no rope */
+  const hfm__config_rule *rules;         /* ends with NULLs; NULL: none */
 } hfm__config_class;
 
 /* What PreTrainedConfig says for every model type. */
@@ -194,11 +213,50 @@ HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *di
 
 /* ---- Finding a key ---- */
 
-/* A value: which document, which node (0: none). */
-typedef struct hfm__config_value {
-  const hfm__json *doc;
-  uint32_t node;
-} hfm__config_value;
+HFM__PRIVATE hfm__config_value hfm__config_node(const hfm__json *doc, uint32_t node) {
+  hfm__config_value value = {NULL, 0, 0, 0, NULL};
+  value.doc = doc;
+  value.node = node;
+  return value;
+}
+
+/* What rules return. */
+HFM__PRIVATE hfm__config_value hfm__config_worked_out(const hfm_config *config, int32_t kind, int64_t number,
+                                                      const char *text) {
+  hfm__config_value value = hfm__config_node(&config->document, 0);
+  value.worked_out = kind;
+  value.number = number;
+  value.text = text;
+  return value;
+}
+
+/* HFM__JSON_..., HFM__JSON_FAILED where there is none. */
+HFM__PRIVATE int32_t hfm__value_kind(const hfm__config_value *value) {
+  return value->worked_out ? value->worked_out : hfm__json_kind(value->doc, value->node);
+}
+
+HFM__PRIVATE int hfm__value_int(const hfm__config_value *value, int64_t *number) {
+  if (!value->worked_out) return hfm__json_int(value->doc, value->node, number);
+  *number = value->number;
+  return value->worked_out == HFM__JSON_NUMBER;
+}
+
+HFM__PRIVATE int hfm__value_double(const hfm__config_value *value, double *number) {
+  if (!value->worked_out) return hfm__json_double(value->doc, value->node, number);
+  *number = (double)value->number;
+  return value->worked_out == HFM__JSON_NUMBER;
+}
+
+HFM__PRIVATE int hfm__value_bool(const hfm__config_value *value, int32_t *truth) {
+  if (!value->worked_out) return hfm__json_bool(value->doc, value->node, truth);
+  *truth = value->number != 0;
+  return value->worked_out == HFM__JSON_BOOL;
+}
+
+/* NULL where it is no text. */
+HFM__PRIVATE const char *hfm__value_text(const hfm__config_value *value) {
+  return value->worked_out ? value->text : hfm__json_text(value->doc, value->node);
+}
 
 /* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it
    has no other. */
@@ -252,9 +310,7 @@ HFM__PRIVATE uint32_t hfm__config_element(const hfm__json *doc, uint32_t list, c
 }
 
 HFM__PRIVATE hfm__config_value hfm__config_walk(const hfm__json *doc, const hfm_config *config, const char *key) {
-  hfm__config_value value;
-  value.doc = doc;
-  value.node = doc->root;
+  hfm__config_value value = hfm__config_node(doc, doc->root);
   for (;;) {
     const size_t size = hfm__config_part(key);
     const hfm__config_class *known =

@@ -13,7 +13,7 @@ HFM__PRIVATE hfm__config_value hfm__config_written(const hfm_config *config, con
 
 /* The document's value (which may be null); the model type's default where the key is absent, or null and Transformers
    takes another key's value then. "generation_config.x" is x in generation_config.json. */
-HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
+HFM__PRIVATE hfm__config_value hfm__config_said(const hfm_config *config, const char *key) {
   hfm__config_value value, otherwise;
   char path[HFM__ROPE_PATH];
   for (;;) {
@@ -28,6 +28,44 @@ HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const 
     key = same_as + 1;
     if (strchr(key, '/')) return hfm__config_walk(&config->defaults, config, key); /* a quotient, no file's key */
   }
+}
+
+/* The class's rule for a key, or for the list that it is an element of; NULL: it has none. */
+HFM__PRIVATE const hfm__config_rule *hfm__config_rule_of(const hfm_config *config, const char *key) {
+  const size_t size = hfm__config_part(key);
+  const hfm__config_rule *rule = config->class_known ? config->class_known->rules : NULL;
+  while (rule && rule->key && (strlen(rule->key) != size || memcmp(rule->key, key, size) != 0)) rule++;
+  return rule && rule->key && (rule->length || !key[size]) ? rule : NULL;
+}
+
+/* By that rule; of a list that stands in the file no element is worked out. */
+HFM__PRIVATE hfm__config_value hfm__config_by_rule(const hfm_config *config, const hfm__config_rule *rule,
+                                                   const char *key) {
+  const hfm__config_value none = hfm__config_node(&config->document, 0);
+  const char *index = key + strlen(rule->key) + 1;
+  hfm__config_value list;
+  uint64_t i;
+  if (!rule->length) return rule->value(config, 0);
+  if (!index[-1] || !hfm__json_u64(index, strlen(index), &i)) return none;
+  list = hfm__config_said(config, rule->key);
+  if (hfm__value_kind(&list) > HFM__JSON_NULL || i > INT64_MAX || (int64_t)i >= rule->length(config)) return none;
+  return rule->value(config, (int64_t)i);
+}
+
+/* What counts for Transformers: what is said, and what the class works out where nothing is, or whatever is. */
+HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
+  const hfm__config_rule *rule = hfm__config_rule_of(config, key);
+  hfm__config_value said, worked_out;
+  if (!rule) return hfm__config_said(config, key);
+  said = hfm__config_said(config, key);
+  if (!rule->overrides && hfm__value_kind(&said) > HFM__JSON_NULL) return said;
+  worked_out = hfm__config_by_rule(config, rule, key);
+  return hfm__value_kind(&worked_out) ? worked_out : said;
+}
+
+HFM__PRIVATE int hfm__config_is_null(const hfm_config *config, const char *key) {
+  const hfm__config_value value = hfm__config_find(config, key);
+  return hfm__value_kind(&value) <= HFM__JSON_NULL;
 }
 
 /* The file that a key stands in, for errors. */
@@ -82,7 +120,7 @@ HFMODEL_API int64_t hfm_config_get_int(const hfm_config *config, const char *key
   if (!config || !key) return fallback;
   if (hfm__equal(key, "num_labels")) return hfm__config_num_labels(config);
   value = hfm__config_find(config, key);
-  return hfm__json_int(value.doc, value.node, &number) ? number : fallback;
+  return hfm__value_int(&value, &number) ? number : fallback;
 }
 
 HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *key, double fallback) {
@@ -90,7 +128,7 @@ HFMODEL_API double hfm_config_get_float(const hfm_config *config, const char *ke
   double number;
   if (!config || !key) return fallback;
   value = hfm__config_find(config, key);
-  return hfm__json_double(value.doc, value.node, &number) ? number : fallback;
+  return hfm__value_double(&value, &number) ? number : fallback;
 }
 
 HFMODEL_API int32_t hfm_config_get_bool(const hfm_config *config, const char *key, int32_t fallback) {
@@ -98,7 +136,7 @@ HFMODEL_API int32_t hfm_config_get_bool(const hfm_config *config, const char *ke
   int32_t truth;
   if (!config || !key) return fallback;
   value = hfm__config_find(config, key);
-  return hfm__json_bool(value.doc, value.node, &truth) ? truth : fallback;
+  return hfm__value_bool(&value, &truth) ? truth : fallback;
 }
 
 HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const char *key, const char *fallback) {
@@ -106,15 +144,27 @@ HFMODEL_API const char *hfm_config_get_string(const hfm_config *config, const ch
   const char *text;
   if (!config || !key) return fallback;
   value = hfm__config_find(config, key);
-  text = hfm__json_text(value.doc, value.node);
+  text = hfm__value_text(&value);
   return text ? text : fallback;
+}
+
+HFMODEL_API int64_t hfm_config_length(const hfm_config *config, const char *key) {
+  const hfm__config_rule *rule;
+  hfm__config_value value;
+  int32_t kind;
+  if (!config || !key) return -1;
+  value = hfm__config_find(config, key);
+  kind = hfm__value_kind(&value);
+  if (kind == HFM__JSON_ARRAY || kind == HFM__JSON_OBJECT) return (int64_t)value.doc->nodes[value.node].size;
+  rule = kind > HFM__JSON_NULL ? NULL : hfm__config_rule_of(config, key);
+  return rule && rule->length && hfm__equal(rule->key, key) ? rule->length(config) : -1;
 }
 
 HFMODEL_API int32_t hfm_config_has(const hfm_config *config, const char *key) {
   hfm__config_value value;
   if (!config || !key) return 0;
   value = hfm__config_written(config, key);
-  return hfm__json_kind(value.doc, value.node) > HFM__JSON_NULL;
+  return hfm__value_kind(&value) > HFM__JSON_NULL;
 }
 
 /* ---- Getters that insist ---- */
@@ -135,10 +185,10 @@ HFM__PRIVATE hfm_result hfm__config_need_int(const hfm_config *config, const cha
                                              int64_t *out, hfm_error *error) {
   const hfm__config_value value = hfm__config_find(config, key);
   *out = 0;
-  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
+  if (hfm__value_kind(&value) <= HFM__JSON_NULL)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, hfm__config_file(config, key), key, 0,
                      "%q is needed, an integer from %i to %i, but is null or absent", key, low, high);
-  if (!hfm__json_int(value.doc, value.node, out)) {
+  if (!hfm__value_int(&value, out)) {
     char expected[80];
     hfm__text t = hfm__text_to(expected, sizeof expected);
     hfm__text_format(&t, "an integer from %i to %i", low, high);
@@ -160,10 +210,10 @@ HFM__PRIVATE hfm_result hfm__config_need_float(const hfm_config *config, const c
   const hfm__config_value value = hfm__config_find(config, key);
   double number = 0;
   *out = 0;
-  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL)
+  if (hfm__value_kind(&value) <= HFM__JSON_NULL)
     return hfm__fail(error, HFM_E_CONFIG_MISSING, hfm__config_file(config, key), key, 0,
                      "%q is needed, a number from %g to %g, but is null or absent", key, low, high);
-  if (!hfm__json_double(value.doc, value.node, &number)) {
+  if (!hfm__value_double(&value, &number)) {
     char expected[96];
     hfm__text t = hfm__text_to(expected, sizeof expected);
     hfm__text_format(&t, "a finite number from %g to %g", low, high);
@@ -183,12 +233,19 @@ HFM__PRIVATE hfm_result hfm__config_opt_bool(const hfm_config *config, const cha
   const hfm__config_value value = hfm__config_find(config, key);
   int64_t number;
   *out = 0;
-  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
-  if (hfm__json_bool(value.doc, value.node, out)) return HFM_OK;
-  if (!hfm__json_int(value.doc, value.node, &number) || number < 0 || number > 1)
+  if (hfm__value_kind(&value) <= HFM__JSON_NULL) return HFM_OK;
+  if (hfm__value_bool(&value, out)) return HFM_OK;
+  if (!hfm__value_int(&value, &number) || number < 0 || number > 1)
     return hfm__config_wrong(config, key, "true or false", error);
   *out = (int32_t)number;
   return HFM_OK;
+}
+
+/* The same for rules: what is neither yes nor no is refused elsewhere, and no here. */
+HFM__PRIVATE int32_t hfm__config_truth(const hfm_config *config, const char *key) {
+  int32_t truth;
+  (void)hfm__config_opt_bool(config, key, &truth, NULL);
+  return truth;
 }
 
 /* A text, `fallback` where there is null or nothing. */
@@ -196,8 +253,8 @@ HFM__PRIVATE hfm_result hfm__config_opt_string(const hfm_config *config, const c
                                                const char **out, hfm_error *error) {
   const hfm__config_value value = hfm__config_find(config, key);
   *out = fallback;
-  if (hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL) return HFM_OK;
-  *out = hfm__json_text(value.doc, value.node);
+  if (hfm__value_kind(&value) <= HFM__JSON_NULL) return HFM_OK;
+  *out = hfm__value_text(&value);
   if (*out) return HFM_OK;
   *out = fallback;
   return hfm__config_wrong(config, key, "a string (without a NUL character)", error);
@@ -219,9 +276,9 @@ HFM__PRIVATE hfm_result hfm__config_check_types(const hfm_config *config, hfm_er
   int64_t count;
   for (size_t i = 0; i < HFM__COUNT(types); i++) {
     const hfm__config_value value = hfm__config_find(config, types[i].key);
-    const int32_t kind = hfm__json_kind(value.doc, value.node);
+    const int32_t kind = hfm__value_kind(&value);
     if (kind > HFM__JSON_NULL &&
-        (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__json_text(value.doc, value.node))))
+        (kind != types[i].kind || (kind == HFM__JSON_STRING && !hfm__value_text(&value))))
       return hfm__config_wrong(config, types[i].key, types[i].expected, error);
   }
   for (uint32_t key = hfm__json_first(names.doc, names.node); key; key = hfm__json_following(names.doc, key)) {

@@ -463,8 +463,8 @@ static const hfm__config_pair hfm__m2m_100_defaults[] = {
   {"max_position_embeddings", "1024"}, {"pad_token_id", "1"}, {"scale_embedding", "true"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "128112"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults, NULL};
-static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults, NULL};
-static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults, NULL};
-static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults, NULL};
-static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults, NULL};
+static const hfm__config_class hfm__bart_config_class = {hfm__bart_aliases, hfm__bart_defaults, NULL, NULL};
+static const hfm__config_class hfm__mbart_config_class = {hfm__bart_aliases, hfm__mbart_defaults, NULL, NULL};
+static const hfm__config_class hfm__marian_config_class = {hfm__bart_aliases, hfm__marian_defaults, NULL, NULL};
+static const hfm__config_class hfm__pegasus_config_class = {hfm__bart_aliases, hfm__pegasus_defaults, NULL, NULL};
+static const hfm__config_class hfm__m2m_100_config_class = {hfm__bart_aliases, hfm__m2m_100_defaults, NULL, NULL};

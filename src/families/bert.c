@@ -81,4 +81,4 @@ static const hfm__config_pair hfm__bert_defaults[] = {
   {"pad_token_id", "0"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
   {"vocab_size", "30522"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_defaults, NULL};
+static const hfm__config_class hfm__bert_config_class = {NULL, hfm__bert_defaults, NULL, NULL};

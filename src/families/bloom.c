@@ -20,7 +20,7 @@ typedef struct hfm__bloom {
 HFM__PRIVATE hfm__causal *hfm__bloom_configure(hfm__builder *b) {
   hfm__bloom *self = HFM__NEW(b, hfm__bloom, 1);
   if (!self) return NULL;
-  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  hfm__causal_configure(b, &self->base, "hidden_size");
   self->n_layer = hfm__layer_count(b, "n_layer");
   self->n_head = hfm__size(b, "n_head");
   self->apply_residual_connection_post_layernorm = hfm__flag(b, "apply_residual_connection_post_layernorm");
@@ -121,4 +121,8 @@ static const hfm__config_pair hfm__bloom_defaults[] = {
   {"slow_but_exact", "false"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250880"},
   {NULL, NULL}};
 
-static const hfm__config_class hfm__bloom_config_class = {hfm__bloom_aliases, hfm__bloom_defaults, NULL};
+static const hfm__config_rule hfm__bloom_rules[] = {{"hidden_size", 1, NULL, hfm__width_of_n_embed},
+                                                    {NULL, 0, NULL, NULL}};
+
+static const hfm__config_class hfm__bloom_config_class = {
+    hfm__bloom_aliases, hfm__bloom_defaults, NULL, hfm__bloom_rules};

@@ -36,6 +36,13 @@ HFM__PRIVATE void hfm__causal_configure(hfm__builder *b, hfm__causal *self, cons
   self->model_class = "*Model";
 }
 
+/* A rule of configurations: n_embed, hidden_size's old name, counts for more. */
+HFM__PRIVATE hfm__config_value hfm__width_of_n_embed(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_is_null(config, "n_embed") ? hfm__config_node(&config->document, 0)
+                                                : hfm__config_said(config, "n_embed");
+}
+
 /* Elements of a head, where a model may say how many. Most configuration classes leave it to the model to divide; those
    that do it themselves have that default. What is left over is nobody's: the heads are narrower than hidden_size. */
 HFM__PRIVATE int64_t hfm__head_dim(hfm__builder *b, const hfm__causal *self, int64_t heads) {

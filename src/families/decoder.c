@@ -100,26 +100,44 @@ HFM__PRIVATE hfm__decoder *hfm__decoder_make(hfm__builder *b, const char *activa
   return hfm__ok(b) ? self : NULL;
 }
 
+/* ---- What configurations work out ---- */
+
+/* Where null stands: as many as there are heads. */
+HFM__PRIVATE hfm__config_value hfm__all_heads(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_find(config, "num_attention_heads");
+}
+
+HFM__PRIVATE int64_t hfm__layers_of(const hfm_config *config) {
+  return HFM__MAX(hfm_config_get_int(config, "num_hidden_layers", 0), 0);
+}
+
+HFM__PRIVATE hfm__config_value hfm__layer_type(const hfm_config *config, int is_sliding) {
+  return hfm__config_worked_out(config, HFM__JSON_STRING, 0, is_sliding ? "sliding_attention" : "full_attention");
+}
+
+/* Qwen's: no window where it isn't used. */
+HFM__PRIVATE hfm__config_value hfm__window_in_use(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_worked_out(config, hfm__config_truth(config, "use_sliding_window") ? 0 : HFM__JSON_NULL, 0, NULL);
+}
+
 /* ---- Attention ---- */
 
 /* Refuses a list of layers' types that goes on after the last layer; where it is too short is found at that layer. */
-HFM__PRIVATE void hfm__layer_types_check(hfm__builder *b) {
-  const hfm__config_value list = hfm__config_find(b->config, "layer_types");
-  const int64_t layers = hfm__layer_count(b, "num_hidden_layers");
-  int64_t count = 0;
-  for (uint32_t node = hfm__json_first(list.doc, list.node); node; node = hfm__json_following(list.doc, node)) count++;
-  if (hfm__ok(b) && count > layers)
+HFM__PRIVATE void hfm__check_layer_types(hfm__builder *b, const hfm__decoder *self) {
+  const int64_t count = hfm_config_length(b->config, "layer_types");
+  if (hfm__ok(b) && count > self->num_hidden_layers)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, "layer_types", 0,
-                          "'layer_types' is for %i layers, but 'num_hidden_layers' is %i", count, layers);
+                          "'layer_types' is for %i layers, but 'num_hidden_layers' is %i", count,
+                          self->num_hidden_layers);
 }
 
-/* Does layer_types make layer i a sliding one? `otherwise` where there is no such list. */
-HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i, int32_t otherwise) {
+/* Is layer i a sliding one? */
+HFM__PRIVATE int32_t hfm__is_sliding(hfm__builder *b, int64_t i) {
   const char *type;
   char key[40];
   hfm__text t = hfm__text_to(key, sizeof key);
-  if (hfm__is_null(b, "layer_types")) return otherwise;
-  if (i == 0) hfm__layer_types_check(b);
   hfm__text_format(&t, "layer_types.%i", i);
   type = hfm__string(b, key, NULL);
   if (hfm__ok(b) && !type)

@@ -207,4 +207,5 @@ static const hfm__config_pair hfm__distilbert_defaults[] = {
   {"n_layers", "6"}, {"pad_token_id", "0"}, {"qa_dropout", "0.1"}, {"seq_classif_dropout", "0.2"},
   {"sinusoidal_pos_embds", "false"}, {"tie_word_embeddings", "true"}, {"vocab_size", "30522"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__distilbert_config_class = {hfm__distilbert_aliases, hfm__distilbert_defaults, NULL};
+static const hfm__config_class hfm__distilbert_config_class =
+    {hfm__distilbert_aliases, hfm__distilbert_defaults, NULL, NULL};

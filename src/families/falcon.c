@@ -35,10 +35,10 @@ HFM__PRIVATE hfm__causal *hfm__falcon_configure(hfm__builder *b) {
   hfm__falcon *self = HFM__NEW(b, hfm__falcon, 1);
   int64_t norms, kv_heads;
   if (!self) return NULL;
-  hfm__causal_configure(b, &self->base, hfm__is_null(b, "n_embed") ? "hidden_size" : "n_embed");
+  hfm__causal_configure(b, &self->base, "hidden_size");
   self->num_hidden_layers = hfm__layer_count(b, "num_hidden_layers");
   self->num_attention_heads = hfm__size(b, "num_attention_heads");
-  self->ffn_hidden_size = hfm__size_or(b, "ffn_hidden_size", 4 * self->base.width);
+  self->ffn_hidden_size = hfm__size(b, "ffn_hidden_size");
   self->max_position_embeddings = hfm__size(b, "max_position_embeddings");
   self->activation = hfm__activation_key(b, "activation");
   self->alibi = hfm__flag(b, "alibi");
@@ -195,4 +195,29 @@ static const hfm__config_pair hfm__falcon_defaults[] = {
   {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "true"},
   {"use_cache", "true"}, {"vocab_size", "65024"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__falcon_config_class = {NULL, hfm__falcon_defaults, hfm__rope_names};
+HFM__PRIVATE hfm__config_value hfm__falcon_ffn_hidden_size(const hfm_config *config, int64_t i) {
+  const int64_t size = hfm_config_get_int(config, "hidden_size", 0);
+  (void)i;
+  return hfm__config_worked_out(config, size > 0 && size <= INT32_MAX ? HFM__JSON_NUMBER : 0, size * 4, NULL);
+}
+
+HFM__PRIVATE hfm__config_value hfm__falcon_head_dim(const hfm_config *config, int64_t i) {
+  const int64_t heads = hfm_config_get_int(config, "num_attention_heads", 0);
+  (void)i;
+  return hfm__config_worked_out(config, heads > 0 ? HFM__JSON_NUMBER : 0,
+                                hfm_config_get_int(config, "hidden_size", 0) / HFM__MAX(heads, 1), NULL);
+}
+
+HFM__PRIVATE hfm__config_value hfm__falcon_rotary(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_worked_out(config, HFM__JSON_BOOL, !hfm__config_truth(config, "alibi"), NULL);
+}
+
+static const hfm__config_rule hfm__falcon_rules[] = {{"hidden_size", 1, NULL, hfm__width_of_n_embed},
+                                                     {"ffn_hidden_size", 0, NULL, hfm__falcon_ffn_hidden_size},
+                                                     {"head_dim", 1, NULL, hfm__falcon_head_dim},
+                                                     {"rotary", 1, NULL, hfm__falcon_rotary},
+                                                     {NULL, 0, NULL, NULL}};
+
+static const hfm__config_class hfm__falcon_config_class = {
+    NULL, hfm__falcon_defaults, hfm__rope_names, hfm__falcon_rules};

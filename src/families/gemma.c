@@ -25,7 +25,6 @@ HFM__PRIVATE void hfm__gemma_refuse_bidirectional(hfm__builder *b) {
 HFM__PRIVATE hfm__causal *hfm__gemma_configure(hfm__builder *b) {
   hfm__decoder *self = hfm__gemma_make(b, "hidden_act");
   if (!self) return NULL;
-  if (self->hidden_act == HFM__ACTIVATION_gelu) self->hidden_act = HFM__ACTIVATION_gelu_pytorch_tanh; /* was meant */
   hfm__gemma_refuse_bidirectional(b);
   return &self->base;
 }
@@ -49,6 +48,7 @@ HFM__PRIVATE hfm__decoder *hfm__gemma2_make(hfm__builder *b) {
   hfm__divides(b, "num_attention_heads", self->num_attention_heads, "hidden_size", self->base.width);
   self->scaling = 1.0 / sqrt((double)hfm__size(b, "query_pre_attn_scalar"));
   self->final_logit_softcapping = hfm__softcapping(b, "final_logit_softcapping");
+  hfm__check_layer_types(b, self);
   return self;
 }
 
@@ -70,7 +70,7 @@ HFM__PRIVATE void hfm__gemma2_norms_init(hfm__builder *b, hfm__decoder *self, in
 
 HFM__PRIVATE void hfm__gemma2_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__gemma2_norms_init(b, self, index);
-  if (hfm__is_sliding(b, index, (index + 1) % 2 != 0))
+  if (hfm__is_sliding(b, index))
     self->layers[index].self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
@@ -101,22 +101,15 @@ HFM__PRIVATE hfm__causal *hfm__gemma3_configure(hfm__builder *b) {
   self->rope_sources[HFM__ROPE_SLIDING] = sliding;
   self->base.model_class = "*TextModel";
   if (hfm__flag(b, "use_bidirectional_attention")) self->base.is_causal = 0;
+  (void)hfm__size_or(b, "sliding_window_pattern", 1);
   return &self->base;
-}
-
-/* How far a sliding layer sees. To both sides, half of sliding_window is for each, which then may be 0. */
-HFM__PRIVATE int64_t hfm__gemma3_window(hfm__builder *b) {
-  int64_t whole = 0;
-  if (!hfm__flag(b, "use_bidirectional_attention")) return hfm__size(b, "sliding_window");
-  if (hfm__ok(b)) b->result = hfm__config_need_int(b->config, "sliding_window", 0, INT32_MAX, &whole, b->error);
-  return whole / 2 + 1;
 }
 
 HFM__PRIVATE void hfm__gemma3_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
   hfm__decoder_attention *attention = &self->layers[index].self_attn;
   hfm__gemma2_norms_init(b, self, index);
-  if (!hfm__is_sliding(b, index, (index + 1) % hfm__size_or(b, "sliding_window_pattern", 6) != 0)) return;
-  attention->window = hfm__window(b, hfm__gemma3_window(b));
+  if (!hfm__is_sliding(b, index)) return;
+  attention->window = hfm__window(b, hfm__size(b, "sliding_window"));
   attention->rope = HFM__ROPE_SLIDING;
 }
 
@@ -142,6 +135,42 @@ static const hfm__head hfm__gemma3_heads[] = {
     {0, NULL, NULL, NULL}};
 
 static const hfm__family hfm__gemma3_family = {"model", HFM__IN_input_ids, hfm__gemma3_heads, NULL, NULL, NULL};
+
+/* ---- What configurations work out ---- */
+
+/* Old files say "gelu" and mean the other. */
+HFM__PRIVATE hfm__config_value hfm__gemma_hidden_act(const hfm_config *config, int64_t i) {
+  const hfm__config_value said = hfm__config_said(config, "hidden_act");
+  const char *name = hfm__value_text(&said);
+  (void)i;
+  return hfm__config_worked_out(config, name && hfm__equal(name, "gelu") ? HFM__JSON_STRING : 0, 0,
+                                "gelu_pytorch_tanh");
+}
+
+HFM__PRIVATE hfm__config_value hfm__gemma2_layer_type(const hfm_config *config, int64_t i) {
+  return hfm__layer_type(config, (i + 1) % 2 != 0);
+}
+
+HFM__PRIVATE hfm__config_value hfm__gemma3_layer_type(const hfm_config *config, int64_t i) {
+  return hfm__layer_type(config, (i + 1) % HFM__MAX(hfm_config_get_int(config, "sliding_window_pattern", 6), 1) != 0);
+}
+
+/* To both sides, half of sliding_window is for each. */
+HFM__PRIVATE hfm__config_value hfm__gemma3_window(const hfm_config *config, int64_t i) {
+  const hfm__config_value whole = hfm__config_said(config, "sliding_window");
+  int64_t window = 0;
+  const int halved = hfm__config_truth(config, "use_bidirectional_attention") && hfm__value_int(&whole, &window);
+  (void)i;
+  return hfm__config_worked_out(config, halved && window >= 0 ? HFM__JSON_NUMBER : 0, window / 2 + 1, NULL);
+}
+
+static const hfm__config_rule hfm__gemma_rules[] = {{"hidden_act", 1, NULL, hfm__gemma_hidden_act},
+                                                    {NULL, 0, NULL, NULL}};
+static const hfm__config_rule hfm__gemma2_rules[] = {{"layer_types", 0, hfm__layers_of, hfm__gemma2_layer_type},
+                                                     {NULL, 0, NULL, NULL}};
+static const hfm__config_rule hfm__gemma3_rules[] = {{"layer_types", 0, hfm__layers_of, hfm__gemma3_layer_type},
+                                                     {"sliding_window", 1, NULL, hfm__gemma3_window},
+                                                     {NULL, 0, NULL, NULL}};
 
 /* ---- Configuration classes ---- */
 
@@ -180,6 +209,9 @@ static const hfm__rope_name hfm__gemma3_rope_names[] = {
   {"sliding_attention", "partial_rotary_factor", "partial_rotary_factor"},
   {NULL, NULL, NULL}};
 
-static const hfm__config_class hfm__gemma_config_class = {NULL, hfm__gemma_defaults, hfm__rope_names};
-static const hfm__config_class hfm__gemma2_config_class = {NULL, hfm__gemma2_defaults, hfm__rope_names};
-static const hfm__config_class hfm__gemma3_config_class = {NULL, hfm__gemma3_defaults, hfm__gemma3_rope_names};
+static const hfm__config_class hfm__gemma_config_class = {
+    NULL, hfm__gemma_defaults, hfm__rope_names, hfm__gemma_rules};
+static const hfm__config_class hfm__gemma2_config_class = {
+    NULL, hfm__gemma2_defaults, hfm__rope_names, hfm__gemma2_rules};
+static const hfm__config_class hfm__gemma3_config_class = {
+    NULL, hfm__gemma3_defaults, hfm__gemma3_rope_names, hfm__gemma3_rules};

@@ -139,4 +139,4 @@ static const hfm__config_pair hfm__gpt2_defaults[] = {
   {"summary_type", "\"cls_index\""}, {"summary_use_proj", "true"}, {"tie_word_embeddings", "true"},
   {"use_cache", "true"}, {"vocab_size", "50257"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults, NULL};
+static const hfm__config_class hfm__gpt2_config_class = {hfm__gpt2_aliases, hfm__gpt2_defaults, NULL, NULL};

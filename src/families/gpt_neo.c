@@ -35,44 +35,41 @@ HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
   return &self->base;
 }
 
-/* Gives the next layer its window by the name of its type. */
-HFM__PRIVATE void hfm__gpt_neo_layer_type(hfm__builder *b, const hfm__gpt_neo *self, const char *key,
-                                          const hfm__json *doc, uint32_t node, int64_t *layer) {
-  const char *type = hfm__json_text(doc, node);
-  const int local = type && hfm__equal(type, "local");
-  if (!local && !(type && hfm__equal(type, "global")))
-    hfm__refuse(b, key, type ? type : "no text", "use global or local");
-  if (hfm__ok(b) && *layer < self->num_layers) self->h[*layer].window = local ? self->window_size : 0;
-  ++*layer;
+/* Refuses what is no list of [types, how often]. */
+HFM__PRIVATE void hfm__gpt_neo_check_types(hfm__builder *b, const hfm__json *doc, uint32_t list) {
+  for (uint32_t item = hfm__json_first(doc, list); item && hfm__ok(b); item = hfm__json_following(doc, item)) {
+    const uint32_t types = hfm__json_first(doc, item), times = types ? hfm__json_following(doc, types) : 0;
+    int64_t count = 0;
+    if (hfm__json_kind(doc, types) != HFM__JSON_ARRAY || !hfm__json_first(doc, types) ||
+        !hfm__json_int(doc, times, &count) || count < 1)
+      b->result = hfm__config_wrong(b->config, "attention_types", "a list such as [[[\"global\", \"local\"], 12]]",
+                                    b->error);
+  }
 }
 
-/* attention_layers names a type for each layer; attention_types lists [types, how often]. */
+/* Gives layers their windows: attention_layers names each one's type, or attention_types says them in short. */
 HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
   const int listed = !hfm__is_null(b, "attention_layers");
   const char *key = listed ? "attention_layers" : "attention_types";
   const hfm__config_value list = hfm__config_find(b->config, key);
-  int64_t layers = 0;
-  uint32_t item = hfm__json_first(list.doc, list.node);
+  const int64_t layers = hfm_config_length(b->config, "attention_layers");
   if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
     b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
-  for (; item && hfm__ok(b); item = hfm__json_following(list.doc, item)) {
-    const uint32_t types = hfm__json_first(list.doc, item), times = types ? hfm__json_following(list.doc, types) : 0;
-    int64_t count = 0;
-    if (listed) {
-      hfm__gpt_neo_layer_type(b, self, key, list.doc, item, &layers);
-      continue;
-    }
-    if (hfm__json_kind(list.doc, types) != HFM__JSON_ARRAY || !hfm__json_int(list.doc, times, &count))
-      b->result = hfm__config_wrong(b->config, key, "a list such as [[[\"global\", \"local\"], 12]]", b->error);
-    for (; count > 0 && hfm__json_first(list.doc, types) && layers <= self->num_layers && hfm__ok(b); count--)
-      for (uint32_t type = hfm__json_first(list.doc, types); type; type = hfm__json_following(list.doc, type))
-        hfm__gpt_neo_layer_type(b, self, key, list.doc, type, &layers);
-  }
+  if (!listed) hfm__gpt_neo_check_types(b, list.doc, list.node);
   if (hfm__ok(b) && layers != self->num_layers)
     b->result = hfm__fail(b->error, HFM_E_CONFIG_RANGE, b->config->file, key, 0,
                           "%q is for %s %i layers, but 'num_layers' is %i", key,
                           layers > self->num_layers ? "more than" : "only",
                           layers > self->num_layers ? self->num_layers : layers, self->num_layers);
+  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
+    char element[40];
+    hfm__text t = hfm__text_to(element, sizeof element);
+    const char *type;
+    hfm__text_format(&t, "attention_layers.%i", i);
+    type = hfm_config_get_string(b->config, element, "no text");
+    if (hfm__equal(type, "local")) self->h[i].window = self->window_size;
+    else if (!hfm__equal(type, "global")) hfm__refuse(b, key, type, "use global or local");
+  }
 }
 
 HFM__PRIVATE void hfm__gpt_neo_block_init(hfm__builder *b, const hfm__gpt_neo *self, hfm__gpt_neo_block *block) {
@@ -173,4 +170,40 @@ static const hfm__config_pair hfm__gpt_neo_defaults[] = {
   {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
   {"window_size", "256"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__gpt_neo_config_class = {hfm__gpt_neo_aliases, hfm__gpt_neo_defaults, NULL};
+/* How many layers attention_types, a list of [types, how often], is for; *type: the type of layer i. */
+HFM__PRIVATE int64_t hfm__gpt_neo_spread(const hfm_config *config, int64_t i, const char **type) {
+  const hfm__config_value list = hfm__config_find(config, "attention_types");
+  const hfm__json *doc = list.doc;
+  int64_t layers = 0;
+  for (uint32_t item = hfm__json_first(doc, list.node); item; item = hfm__json_following(doc, item)) {
+    const uint32_t types = hfm__json_first(doc, item), times = types ? hfm__json_following(doc, types) : 0;
+    const int64_t each = hfm__json_kind(doc, types) == HFM__JSON_ARRAY ? (int64_t)doc->nodes[types].size : 0;
+    int64_t count = 0, at;
+    (void)hfm__json_int(doc, times, &count);
+    if (each < 1 || count < 1) continue;
+    if (i >= layers && (i - layers) / each < count) {
+      uint32_t node = hfm__json_first(doc, types);
+      for (at = (i - layers) % each; at > 0; at--) node = hfm__json_following(doc, node);
+      *type = hfm__json_text(doc, node);
+    }
+    layers = count > (INT32_MAX - layers) / each ? INT32_MAX : layers + each * count;
+  }
+  return layers;
+}
+
+HFM__PRIVATE int64_t hfm__gpt_neo_attention_layers(const hfm_config *config) {
+  const char *none;
+  return hfm__gpt_neo_spread(config, -1, &none);
+}
+
+HFM__PRIVATE hfm__config_value hfm__gpt_neo_attention_layer(const hfm_config *config, int64_t i) {
+  const char *type = NULL;
+  (void)hfm__gpt_neo_spread(config, i, &type);
+  return hfm__config_worked_out(config, type ? HFM__JSON_STRING : 0, 0, type);
+}
+
+static const hfm__config_rule hfm__gpt_neo_rules[] = {
+    {"attention_layers", 0, hfm__gpt_neo_attention_layers, hfm__gpt_neo_attention_layer}, {NULL, 0, NULL, NULL}};
+
+static const hfm__config_class hfm__gpt_neo_config_class = {
+    hfm__gpt_neo_aliases, hfm__gpt_neo_defaults, NULL, hfm__gpt_neo_rules};

@@ -133,4 +133,5 @@ static const hfm__config_pair hfm__gpt_neox_defaults[] = {
 
 static const hfm__rope_name hfm__gpt_neox_rope_names[] = {
   {NULL, "rope_theta", "rotary_emb_base"}, {NULL, "partial_rotary_factor", "rotary_pct"}, {NULL, NULL, NULL}};
-static const hfm__config_class hfm__gpt_neox_config_class = {NULL, hfm__gpt_neox_defaults, hfm__gpt_neox_rope_names};
+static const hfm__config_class hfm__gpt_neox_config_class =
+    {NULL, hfm__gpt_neox_defaults, hfm__gpt_neox_rope_names, NULL};

@@ -35,4 +35,4 @@ static const hfm__config_pair hfm__granite_defaults[] = {
   {"rms_norm_eps", "1e-06"}, {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "32000"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults, hfm__rope_names};
+static const hfm__config_class hfm__granite_config_class = {NULL, hfm__granite_defaults, hfm__rope_names, NULL};

@@ -31,6 +31,7 @@ HFM__PRIVATE hfm__causal *hfm__mixtral_configure(hfm__builder *b) {
   if (!traits->qwen) return &self->base;
   self->qkv_bias = self->o_bias = hfm__flag(b, "attention_bias");
   self->qk_norm = HFM__QK_NORM_HEADS;
+  (void)hfm__flag(b, "use_sliding_window");
   hfm__qwen3_moe_mark(b, self);
   return &self->base;
 }
@@ -77,10 +78,9 @@ HFM__PRIVATE void hfm__mixtral_mlp_init(hfm__builder *b, const hfm__decoder *sel
 }
 
 HFM__PRIVATE void hfm__mixtral_layer_init(hfm__builder *b, hfm__decoder *self, int64_t index) {
-  const int32_t qwen = ((const hfm__mixtral_traits *)b->traits)->qwen;
   hfm__decoder_layer *layer = &self->layers[index];
   hfm__decoder_attention_init(b, self, &layer->self_attn);
-  if (!hfm__is_null(b, "sliding_window") && (!qwen || hfm__flag(b, "use_sliding_window")))
+  if (!hfm__is_null(b, "sliding_window"))
     layer->self_attn.window = hfm__window(b, hfm__size(b, "sliding_window"));
   if (hfm__mixtral_is_sparse(b, self, index)) hfm__mixtral_mlp_init(b, self, &layer->mlp);
   else hfm__decoder_mlp_init(b, self, &layer->mlp);
@@ -152,7 +152,12 @@ static const hfm__config_pair hfm__qwen3_moe_defaults[] = {
   {"router_aux_loss_coef", "0.001"}, {"sliding_window", "4096"}, {"tie_word_embeddings", "false"},
   {"use_cache", "true"}, {"use_sliding_window", "false"}, {"vocab_size", "151936"}, {NULL, NULL}};
 
+static const hfm__config_rule hfm__mixtral_rules[] = {{"num_key_value_heads", 0, NULL, hfm__all_heads},
+                                                      {NULL, 0, NULL, NULL}};
+static const hfm__config_rule hfm__qwen3_moe_rules[] = {{"sliding_window", 1, NULL, hfm__window_in_use},
+                                                        {NULL, 0, NULL, NULL}};
+
 static const hfm__config_class hfm__mixtral_config_class =
-    {hfm__mixtral_aliases, hfm__mixtral_defaults, hfm__rope_names};
+    {hfm__mixtral_aliases, hfm__mixtral_defaults, hfm__rope_names, hfm__mixtral_rules};
 static const hfm__config_class hfm__qwen3_moe_config_class =
-    {hfm__mixtral_aliases, hfm__qwen3_moe_defaults, hfm__rope_names};
+    {hfm__mixtral_aliases, hfm__qwen3_moe_defaults, hfm__rope_names, hfm__qwen3_moe_rules};

@@ -47,4 +47,4 @@ static const hfm__config_pair hfm__olmo2_defaults[] = {
   {"rope_parameters", HFM__ROPE_DEFAULT("10000.0")}, {"tie_word_embeddings", "false"},
   {"use_cache", "true"}, {"vocab_size", "50304"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults, hfm__rope_names};
+static const hfm__config_class hfm__olmo2_config_class = {NULL, hfm__olmo2_defaults, hfm__rope_names, NULL};

@@ -151,4 +151,4 @@ static const hfm__config_pair hfm__opt_defaults[] = {
   {"num_attention_heads", "12"}, {"num_hidden_layers", "12"}, {"pad_token_id", "1"}, {"tie_word_embeddings", "true"},
   {"use_cache", "true"}, {"vocab_size", "50272"}, {"word_embed_proj_dim", "\"=hidden_size\""}, {NULL, NULL}};
 
-static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults, NULL};
+static const hfm__config_class hfm__opt_config_class = {NULL, hfm__opt_defaults, NULL, NULL};

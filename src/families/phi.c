@@ -152,4 +152,4 @@ static const hfm__config_pair hfm__phi_defaults[] = {
   {"rope_parameters", HFM__ROPE_DEFAULT("10000.0, \"partial_rotary_factor\": 0.5")},
   {"tie_word_embeddings", "false"}, {"use_cache", "true"}, {"vocab_size", "51200"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults, hfm__rope_names};
+static const hfm__config_class hfm__phi_config_class = {NULL, hfm__phi_defaults, hfm__rope_names, NULL};

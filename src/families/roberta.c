@@ -116,5 +116,5 @@ static const hfm__config_pair hfm__xlm_roberta_defaults[] = {
   {"pad_token_id", "1"}, {"tie_word_embeddings", "true"}, {"type_vocab_size", "2"}, {"use_cache", "true"},
   {"vocab_size", "30522"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__roberta_config_class = {NULL, hfm__roberta_defaults, NULL};
-static const hfm__config_class hfm__xlm_roberta_config_class = {NULL, hfm__xlm_roberta_defaults, NULL};
+static const hfm__config_class hfm__roberta_config_class = {NULL, hfm__roberta_defaults, NULL, NULL};
+static const hfm__config_class hfm__xlm_roberta_config_class = {NULL, hfm__xlm_roberta_defaults, NULL, NULL};

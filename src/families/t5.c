@@ -40,27 +40,19 @@ typedef struct hfm__t5 {
 
 enum { HFM__T5_MOST = 1 << 16 }; /* a table is made for it, whatever the files hold */
 
-/* feed_forward_proj is "relu", or "gated-" and an activation; gated-gelu means gelu_new. What Transformers derives from
-   it stands in files that it has written, too, and counts for more there. */
+/* What Transformers works out of feed_forward_proj stands in files that it has written, too, and counts for more. */
 HFM__PRIVATE void hfm__t5_feed_forward_proj(hfm__builder *b, hfm__t5 *self) {
-  const char *key = "feed_forward_proj", *name = hfm__string(b, key, "relu");
-  self->gated = strlen(name) > 6 && memcmp(name, "gated-", 6) == 0;
-  if (self->gated) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
-  if (!hfm__is_null(b, "is_gated_act")) self->gated = hfm__flag(b, "is_gated_act");
-  if (!hfm__is_null(b, "dense_act_fn")) name = hfm__string(b, key = "dense_act_fn", name);
-  self->dense_act = hfm__activation_named(b, key, name);
-}
-
-/* Outputs are scaled unless the file says that embeddings are not tied, which they are all the same. */
-HFM__PRIVATE int32_t hfm__t5_scales(hfm__builder *b, const hfm__t5_traits *traits) {
-  if (!traits->scales_outputs) return 0;
-  return hfm__flag(b, hfm__is_null(b, "scale_decoder_outputs") ? "tie_word_embeddings" : "scale_decoder_outputs");
+  const int worked_out = hfm__config_find(b->config, "dense_act_fn").worked_out;
+  (void)hfm__string(b, "feed_forward_proj", NULL);
+  self->gated = hfm__flag(b, "is_gated_act");
+  self->dense_act = hfm__activation_named(b, worked_out ? "feed_forward_proj" : "dense_act_fn",
+                                          hfm__string(b, "dense_act_fn", NULL));
 }
 
 HFM__PRIVATE hfm__t5 *hfm__t5_new(hfm__builder *b) {
   hfm__t5 *self = HFM__NEW(b, hfm__t5, 1);
   if (!self) return NULL;
-  self->scales_outputs = hfm__t5_scales(b, (const hfm__t5_traits *)b->traits);
+  self->scales_outputs = ((const hfm__t5_traits *)b->traits)->scales_outputs && hfm__flag(b, "scale_decoder_outputs");
   self->vocab_size = hfm__size(b, "vocab_size");
   self->d_model = hfm__size(b, "d_model");
   self->d_kv = hfm__size(b, "d_kv");
@@ -388,5 +380,40 @@ static const hfm__config_pair hfm__mt5_defaults[] = {
   {"pad_token_id", "0"}, {"relative_attention_max_distance", "128"}, {"relative_attention_num_buckets", "32"},
   {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "250112"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults, NULL};
-static const hfm__config_class hfm__mt5_config_class = {hfm__t5_aliases, hfm__mt5_defaults, NULL};
+/* feed_forward_proj is "relu", or "gated-" and an activation; gated-gelu means gelu_new. */
+HFM__PRIVATE hfm__config_value hfm__t5_is_gated_act(const hfm_config *config, int64_t i) {
+  const char *name = hfm_config_get_string(config, "feed_forward_proj", "relu");
+  (void)i;
+  return hfm__config_worked_out(config, HFM__JSON_BOOL, hfm__starts_with(name, "gated-"), NULL);
+}
+
+HFM__PRIVATE hfm__config_value hfm__t5_dense_act_fn(const hfm_config *config, int64_t i) {
+  const char *name = hfm_config_get_string(config, "feed_forward_proj", "relu");
+  (void)i;
+  if (hfm__starts_with(name, "gated-")) name = hfm__equal(name, "gated-gelu") ? "gelu_new" : name + 6;
+  return hfm__config_worked_out(config, HFM__JSON_STRING, 0, name);
+}
+
+/* Embeddings are tied whatever the file says; what it says means that outputs are not scaled. */
+HFM__PRIVATE hfm__config_value hfm__t5_tie_word_embeddings(const hfm_config *config, int64_t i) {
+  (void)i;
+  return hfm__config_worked_out(config, HFM__JSON_BOOL, 1, NULL);
+}
+
+HFM__PRIVATE hfm__config_value hfm__t5_scale_decoder_outputs(const hfm_config *config, int64_t i) {
+  const hfm__config_value said = hfm__config_said(config, "tie_word_embeddings");
+  int32_t tied = 1;
+  (void)hfm__value_bool(&said, &tied);
+  (void)i;
+  return hfm__config_worked_out(config, HFM__JSON_BOOL, tied, NULL);
+}
+
+static const hfm__config_rule hfm__t5_rules[] = {{"scale_decoder_outputs", 0, NULL, hfm__t5_scale_decoder_outputs},
+                                                 {"tie_word_embeddings", 1, NULL, hfm__t5_tie_word_embeddings},
+                                                 {"is_gated_act", 0, NULL, hfm__t5_is_gated_act},
+                                                 {"dense_act_fn", 0, NULL, hfm__t5_dense_act_fn},
+                                                 {NULL, 0, NULL, NULL}};
+
+static const hfm__config_class hfm__t5_config_class = {hfm__t5_aliases, hfm__t5_defaults, NULL, hfm__t5_rules};
+static const hfm__config_class hfm__mt5_config_class = {
+    hfm__t5_aliases, hfm__mt5_defaults, NULL, hfm__t5_rules + 1 /* outputs are never scaled */};

@@ -238,4 +238,4 @@ static const hfm__config_pair hfm__vit_defaults[] = {
   {"num_hidden_layers", "12"}, {"patch_size", "16"}, {"pooler_act", "\"tanh\""},
   {"pooler_output_size", "\"=hidden_size\""}, {"qkv_bias", "true"}, {NULL, NULL}};
 
-static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults, NULL};
+static const hfm__config_class hfm__vit_config_class = {NULL, hfm__vit_defaults, NULL, NULL};

@@ -80,8 +80,7 @@ HFM__PRIVATE int64_t hfm__size(hfm__builder *b, const char *key) {
 }
 
 HFM__PRIVATE int hfm__is_null(const hfm__builder *b, const char *key) {
-  const hfm__config_value value = hfm__config_find(b->config, key);
-  return hfm__json_kind(value.doc, value.node) <= HFM__JSON_NULL;
+  return hfm__config_is_null(b->config, key);
 }
 
 /* The same, where null or nothing stands for something else. */

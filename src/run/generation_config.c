@@ -57,13 +57,6 @@ HFM__PRIVATE hfm__config_value hfm__generation_value(const hfm_config *config, c
   return hfm__config_find(config, path);
 }
 
-HFM__PRIVATE hfm__config_value hfm__config_node(const hfm__json *doc, uint32_t node) {
-  hfm__config_value value;
-  value.doc = doc;
-  value.node = node;
-  return value;
-}
-
 /* Options that change what comes out and that only Transformers has: when they count, and the number that switches each
    off. */
 enum { HFM__COUNTS_ALWAYS, HFM__COUNTS_WITH_BEAMS, HFM__COUNTS_WHEN_DRAWN, HFM__COUNTS_IN_CONTRASTIVE_SEARCH };

@@ -91,12 +91,21 @@ HFM__PRIVATE uint64_t hfm__file_elements(const hfm__checkpoint *checkpoint) {
 
 /* Quantised weights without their scales would be noise. */
 HFM__PRIVATE hfm_result hfm__check_quantization(const hfm_config *config, hfm_error *error) {
-  const hfm__config_value quantization = hfm__config_find(config, "quantization_config");
   const char *method = hfm_config_get_string(config, "quantization_config.quant_method", "unknown");
-  if (hfm__json_kind(quantization.doc, quantization.node) <= HFM__JSON_NULL) return HFM_OK;
+  if (hfm__config_is_null(config, "quantization_config")) return HFM_OK;
   return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, "quantization_config", 0,
                    "the weights are quantised (quant_method %q), which is not supported: use the original checkpoint",
                    method);
+}
+
+/* With overrides for some layers (Transformers' heterogeneous configurations) a model that ignored them would be
+   another one. */
+HFM__PRIVATE hfm_result hfm__check_alike(const hfm_config *config, hfm_error *error) {
+  if (hfm__config_is_null(config, "per_layer_config") || hfm_config_length(config, "per_layer_config") == 0)
+    return HFM_OK;
+  return hfm__fail(error, HFM_E_CONFIG_VALUE, config->file, "per_layer_config", 0,
+                   "'per_layer_config' gives layers configurations of their own, which is not supported: they must be "
+                   "alike, but for what layer_types says");
 }
 
 /* Which class the configuration means, or why it can't be run: judged before any weights are looked for. */
@@ -105,6 +114,7 @@ HFM__PRIVATE hfm_result hfm__model_identify(hfm_model *model, const hfm_options 
   hfm_result result = hfm__config_check_types(model->config, error);
   if (result == HFM_OK)
     result = hfm__architecture(model->config, options ? options->task : HFM_BASE, &model->arch, &model->head, error);
+  if (result == HFM_OK) result = hfm__check_alike(model->config, error);
   return result == HFM_OK && from_files ? hfm__check_quantization(model->config, error) : result;
 }
 

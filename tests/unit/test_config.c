@@ -49,6 +49,13 @@ static void test_getters(void) {
   CHECK(hfm_config_has(c, "i") && hfm_config_has(c, "o.x") && !hfm_config_has(c, "n") && !hfm_config_has(c, "absent"));
   CHECK_INT(hfm_config_get_int(NULL, "i", 5), 5);
   CHECK_INT(hfm_config_get_int(c, NULL, 5), 5);
+  CHECK_INT(hfm_config_length(c, "o"), 1);
+  CHECK_INT(hfm_config_length(c, "o.x"), 1);
+  CHECK_INT(hfm_config_length(c, "s"), -1);
+  CHECK_INT(hfm_config_length(c, "n"), -1);
+  CHECK_INT(hfm_config_length(c, "absent"), -1);
+  CHECK_INT(hfm_config_length(c, NULL), -1);
+  CHECK_INT(hfm_config_length(NULL, "o"), -1);
   CHECK_INT(hfm_config_get_int(c, "", 5), 5);
   hfm_config_free(c);
   hfm_config_free(NULL);
@@ -671,15 +678,47 @@ static void test_every_allocation(void) {
   CHECK(memory.calls > 8);
 }
 
-/* What a class's constructor works out from other values: a configuration that a file gives has it, ours doesn't. */
-static int is_computed(const char *key) {
-  static const char *const keys[] = {
-      "_name_or_path", "transformers_version", "model_type", "id2label", "label2id", /* of another kind */
-      "layer_types", "no_rope_layers", "attention_layers", "_sliding_window_pattern", "ffn_hidden_size",
-      "dense_act_fn", "is_gated_act", "scale_decoder_outputs"};
+/* Of another kind than defaults. */
+static int is_no_default(const char *key) {
+  static const char *const keys[] = {"_name_or_path", "transformers_version", "model_type",
+                                     "id2label",      "label2id",             "_sliding_window_pattern"};
   for (size_t i = 0; i < HFM__COUNT(keys); i++)
     if (strcmp(keys[i], key) == 0) return 1;
   return 0;
+}
+
+/* What a getter says, as JSON. */
+static void write_value(const hfm_config *config, const char *key, char *out, size_t size) {
+  const char *text = hfm_config_get_string(config, key, NULL);
+  const int32_t truth = hfm_config_get_bool(config, key, -1);
+  const int64_t number = hfm_config_get_int(config, key, INT64_MIN);
+  if (text) snprintf(out, size, "\"%s\"", text);
+  else if (truth >= 0) snprintf(out, size, "%s", truth ? "true" : "false");
+  else if (number != INT64_MIN) snprintf(out, size, "%lld", (long long)number);
+  else snprintf(out, size, "null");
+}
+
+/* What the class works out, by getters, against Transformers' scalar or list. */
+static void check_worked_out(const hfm_config *ours, const char *model_type, const char *key, const hfm__json *doc,
+                             uint32_t node) {
+  const int is_list = hfm__json_kind(doc, node) == HFM__JSON_ARRAY;
+  uint32_t item = is_list ? hfm__json_first(doc, node) : node;
+  char element[160], found[128], expected[128];
+  int64_t i = 0;
+  if (is_list && !CHECK_INT(hfm_config_length(ours, key), doc->nodes[node].size))
+    printf("    %s: %s\n", model_type, key);
+  for (; item; item = is_list ? hfm__json_following(doc, item) : 0, i++) {
+    hfm__text t = hfm__text_to(expected, sizeof expected);
+    hfm__json_write(doc, item, &t);
+    if (is_list) snprintf(element, sizeof element, "%s.%lld", key, (long long)i);
+    write_value(ours, is_list ? element : key, found, sizeof found);
+    if (!CHECK_STR(found, expected)) printf("    %s: %s\n", model_type, is_list ? element : key);
+  }
+  if (is_list) {
+    snprintf(element, sizeof element, "%s.%lld", key, (long long)i); /* none behind the last */
+    write_value(ours, element, found, sizeof found);
+    CHECK_STR(found, "null");
+  }
 }
 
 /* Each model type's defaults and second names against those of Transformers' class, both ways. */
@@ -711,7 +750,12 @@ static void test_class_defaults(void) {
       snprintf(key, sizeof key, "%.*s", (int)name->size, doc->text + name->start);
       value = hfm__config_find(ours, key);
       known += value.node != 0 && hfm__json_kind(doc, member + 1) > HFM__JSON_NULL;
-      if (hfm__json_kind(doc, member + 1) <= HFM__JSON_NULL || (is_computed(key) && !value.node)) continue;
+      if (is_no_default(key)) continue;
+      if (hfm__config_rule_of(ours, key)) {
+        check_worked_out(ours, arch->model_type, key, doc, member + 1);
+        continue;
+      }
+      if (hfm__json_kind(doc, member + 1) <= HFM__JSON_NULL) continue;
       if (!CHECK(value.node != 0)) {
         printf("    %s has no %s\n", arch->model_type, key);
       } else if (hfm__json_double(doc, member + 1, &expected)) {
@@ -745,8 +789,57 @@ static void test_class_defaults(void) {
   hfm_config_free(theirs);
 }
 
+/* What classes work out of other keys follows them; a file's own value counts for more, or for less. Values by
+   AutoConfig. */
+static void test_worked_out(void) {
+  static const struct {
+    const char *json, *key, *value;
+    int64_t length;
+  } rows[] = {
+      {"{\"model_type\": \"qwen2\", \"num_hidden_layers\": 3, \"use_sliding_window\": true, \"sliding_window\": 8, "
+       "\"max_window_layers\": 2}", "layer_types.2", "\"sliding_attention\"", -1},
+      {"{\"model_type\": \"qwen2\", \"num_hidden_layers\": 3, \"use_sliding_window\": true, \"sliding_window\": 8, "
+       "\"max_window_layers\": 2}", "layer_types.1", "\"full_attention\"", -1},
+      {"{\"model_type\": \"qwen2\", \"sliding_window\": 8}", "sliding_window", "null", -1},
+      {"{\"model_type\": \"qwen2\", \"num_attention_heads\": 6, \"num_key_value_heads\": null}",
+       "num_key_value_heads", "6", -1},
+      {"{\"model_type\": \"qwen2\", \"num_hidden_layers\": 1, \"layer_types\": [\"a\", \"b\"]}", "layer_types.1",
+       "\"b\"", -1},
+      {"{\"model_type\": \"qwen2\", \"layer_types\": [\"a\"]}", "layer_types.1", "null", -1},
+      {"{\"model_type\": \"mistral\"}", "layer_types", "null", -1},
+      {"{\"model_type\": \"mistral\", \"layer_types\": null, \"num_hidden_layers\": 5}", "layer_types", "null", 5},
+      {"{\"model_type\": \"gemma3_text\", \"use_bidirectional_attention\": true, \"sliding_window\": 9}",
+       "sliding_window", "5", -1},
+      {"{\"model_type\": \"gemma\", \"hidden_act\": \"gelu\"}", "hidden_act", "\"gelu_pytorch_tanh\"", -1},
+      {"{\"model_type\": \"bloom\", \"hidden_size\": 8, \"n_embed\": 16}", "hidden_size", "16", -1},
+      {"{\"model_type\": \"bloom\", \"hidden_size\": 8, \"n_embed\": null}", "hidden_size", "8", -1},
+      {"{\"model_type\": \"falcon\", \"n_embed\": 16}", "ffn_hidden_size", "64", -1},
+      {"{\"model_type\": \"t5\", \"feed_forward_proj\": \"gated-silu\"}", "dense_act_fn", "\"silu\"", -1},
+      {"{\"model_type\": \"t5\", \"feed_forward_proj\": \"gated-silu\", \"is_gated_act\": false}", "is_gated_act",
+       "false", -1},
+      {"{\"model_type\": \"t5\", \"tie_word_embeddings\": false}", "tie_word_embeddings", "true", -1},
+      {"{\"model_type\": \"t5\", \"tie_word_embeddings\": false}", "scale_decoder_outputs", "false", -1},
+      {"{\"model_type\": \"gpt_neo\", \"attention_types\": [[[\"global\"], 1], [[\"local\", \"global\"], 2]]}",
+       "attention_layers.3", "\"local\"", -1},
+      {"{\"model_type\": \"gpt_neo\", \"attention_types\": [[[\"global\"], 1], [[\"local\", \"global\"], 2]]}",
+       "attention_layers", "null", 5},
+      {"{\"model_type\": \"gpt_neo\", \"attention_types\": [[[\"global\"], 9223372036854775807], [[\"local\"], 3]]}",
+       "attention_layers.9223372036854775806", "null", -1},
+  };
+  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+    char found[64];
+    hfm_config *c = config_of(rows[i].json);
+    if (!c) continue;
+    write_value(c, rows[i].key, found, sizeof found);
+    if (!CHECK_STR(found, rows[i].value) || !CHECK_INT(hfm_config_length(c, rows[i].key), rows[i].length))
+      printf("    %s: %s\n", rows[i].json, rows[i].key);
+    hfm_config_free(c);
+  }
+}
+
 int main(void) {
   TEST(test_getters);
+  TEST(test_worked_out);
   TEST(test_aliases_and_defaults);
   TEST(test_nested);
   TEST(test_dtype);

@@ -105,6 +105,7 @@ static void test_names_and_labels(void) {
       {DIR("llama_base"), "quantization_config", "{\"load_in_4bit\": true, \"quant_method\": \"bitsandbytes\"}",
        HFM_E_CONFIG_VALUE, "'bitsandbytes'"}, /* B1 */
       {DIR("bert_base"), "quantization_config", "true", HFM_E_CONFIG_VALUE, "quantised"},
+      {DIR("llama_base"), "per_layer_config", "{}", HFM_E_NONE, NULL},
   };
   check_cases(cases, CHECK_COUNT(cases));
 }

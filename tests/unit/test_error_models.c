@@ -42,6 +42,8 @@ static const change changed[] = {
     {"bert_base", {"max_position_embeddings", "1000000000"}},
     {"bert_base", {"vocab_size", "62"}},
     {"bert_base", {"quantization_config", "{\"quant_method\": \"gptq\"}"}},
+    {"gpt_neo_base", {"attention_layers", "null", "attention_types", "[[[\"global\"], 0]]"}},
+    {"bert_base", {"per_layer_config", "{\"1\": {\"intermediate_size\": 8}}"}},
     {"bert_base", {"transformers_weights", "\"../x.safetensors\""}},
     {"bert_base", {"transformers_weights", "\"x.safetensors\""}},
     {"llama_base", {"rope_parameters", "{\"rope_type\": \"spiral\"}"}},
