@@ -171,14 +171,14 @@ GENERATION
   the instruction set. Each sequence draws from a stream of its own.
 
 
-THREADS
+THREADS (where the compiler has atomic operations: gcc, clang, MSVC. With another, everything runs on one thread)
 
   A model may be used from any number of threads at once, each with its own session. A session is used by one thread
   at a time; it runs its work on its own pool, or on yours (hfm_session_options.jobs). Callbacks come from the calling
   thread, except reads by options.io, which may come from any session's thread.
 
   For a frame's time budget: hfm_session_begin, then hfm_session_step(session, 0.002, &done, &error) once per frame,
-  then hfm_session_outputs. A step overshoots by at most one chunk of work, about 0.1 ms. Progress and cancellation
+  then hfm_session_outputs. A step overshoots by about half a chunk of work, 0.1 ms. Progress and cancellation
   (hfm_progress) are served at the same points; a session can be used again after a cancelled call.
 
 

@@ -3,9 +3,17 @@
    is dynamic (one shared counter), what a chunk computes is fixed, so results never depend on any of this. Under
    HFMODEL_NO_THREADS everything works on the calling thread, or on the caller's hfm_jobs. */
 
-#if !defined(HFMODEL_NO_THREADS) && defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__)
-#define HFM__THREADS 0
-#elif defined(HFMODEL_NO_THREADS)
+/* Whose atomic operations there are. A compiler without any (tcc, say) gets a build for one thread. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#define HFM__ATOMICS_OF_MSVC
+#elif defined(__ATOMIC_SEQ_CST)
+#define HFM__ATOMICS_OF_GCC
+#else
+#define HFM__NO_ATOMICS
+#endif
+
+#if defined(HFMODEL_NO_THREADS) || defined(HFM__NO_ATOMICS) || \
+    (defined(__EMSCRIPTEN__) && !defined(__EMSCRIPTEN_PTHREADS__)) || (defined(__wasi__) && !defined(_REENTRANT))
 #define HFM__THREADS 0
 #else
 #define HFM__THREADS 1
@@ -35,7 +43,7 @@
 #include <unistd.h>
 #endif
 #include <time.h>
-#if defined(_MSC_VER) && !defined(__clang__)
+#ifdef HFM__ATOMICS_OF_MSVC
 #include <intrin.h>
 #endif
 
@@ -44,6 +52,9 @@
     HFM__THREADS
 extern int clock_gettime(int clock, struct timespec *time);
 #define HFM__CLOCK_MONOTONIC 1
+#elif defined(__wasi__) && defined(__STRICT_ANSI__) && !defined(__cplusplus)
+extern int clock_gettime(const struct __clockid *clock, struct timespec *time);
+#define HFM__CLOCK_MONOTONIC CLOCK_MONOTONIC
 #elif defined(CLOCK_MONOTONIC)
 #define HFM__CLOCK_MONOTONIC CLOCK_MONOTONIC
 #endif
@@ -85,14 +96,14 @@ HFM__PRIVATE int32_t hfm__cpu_count(void) {
 /* ---- Atomics: words as wide as a pointer, which every target has without a library ---- */
 
 typedef struct hfm__atomic {
-#if defined(_MSC_VER) && !defined(__clang__)
+#ifdef HFM__ATOMICS_OF_MSVC
   void *volatile word;
 #else
   intptr_t word;
 #endif
 } hfm__atomic;
 
-#if defined(_MSC_VER) && !defined(__clang__)
+#ifdef HFM__ATOMICS_OF_MSVC
 /* Interlocked operations are full barriers; MSVC has no weaker ones that are portable to ARM64. */
 HFM__INLINE intptr_t hfm__atomic_load(hfm__atomic *a) {
   return (intptr_t)_InterlockedCompareExchangePointer(&a->word, NULL, NULL);
@@ -120,7 +131,7 @@ HFM__INLINE void *hfm__atomic_load_pointer(void *const *p) {
 HFM__INLINE void hfm__atomic_store_pointer(void **p, void *value) {
   (void)_InterlockedExchangePointer((void *volatile *)p, value);
 }
-#else
+#elif defined(HFM__ATOMICS_OF_GCC)
 HFM__INLINE intptr_t hfm__atomic_load(hfm__atomic *a) { return __atomic_load_n(&a->word, __ATOMIC_SEQ_CST); }
 HFM__INLINE void hfm__atomic_store(hfm__atomic *a, intptr_t value) {
   __atomic_store_n(&a->word, value, __ATOMIC_SEQ_CST);
@@ -135,6 +146,24 @@ HFM__INLINE intptr_t hfm__atomic_add(hfm__atomic *a, intptr_t value) {
 }
 HFM__INLINE void *hfm__atomic_load_pointer(void *const *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 HFM__INLINE void hfm__atomic_store_pointer(void **p, void *value) { __atomic_store_n(p, value, __ATOMIC_RELEASE); }
+#else
+HFM__INLINE intptr_t hfm__atomic_load(hfm__atomic *a) { return a->word; }
+HFM__INLINE void hfm__atomic_store(hfm__atomic *a, intptr_t value) { a->word = value; }
+/* 1 and the new value is there, or 0 and *expected is what was found. */
+HFM__INLINE int hfm__atomic_swap_if(hfm__atomic *a, intptr_t *expected, intptr_t value) {
+  const int done = a->word == *expected;
+  if (done) a->word = value;
+  else *expected = a->word;
+  return done;
+}
+/* Returns the value before. */
+HFM__INLINE intptr_t hfm__atomic_add(hfm__atomic *a, intptr_t value) {
+  const intptr_t old = a->word;
+  a->word += value;
+  return old;
+}
+HFM__INLINE void *hfm__atomic_load_pointer(void *const *p) { return *p; }
+HFM__INLINE void hfm__atomic_store_pointer(void **p, void *value) { *p = value; }
 #endif
 
 /* ---- Lock ---- */
@@ -388,7 +417,11 @@ HFM__PRIVATE hfm__pool *hfm__pool_create(const hfm_allocator *mem, int32_t threa
   hfm__pool *pool = (hfm__pool *)hfm__alloc_zero(mem, sizeof(hfm__pool));
   if (!pool) return NULL;
   pool->mem = *mem;
+#ifdef HFM__NO_ATOMICS
+  (void)jobs; /* its threads could not share a counter */
+#else
   if (jobs) pool->jobs = *jobs;
+#endif
   pool->threads = threads > 0 ? threads : HFM__MIN(hfm__cpu_count(), 64);
   if (pool->jobs.run) return pool;
 #if HFM__THREADS

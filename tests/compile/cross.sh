@@ -25,12 +25,13 @@ if have "$CLANG"; then
   bare="-std=c99 -ffreestanding -DHFMODEL_NO_STDIO -DHFMODEL_NO_STDLIB -DHFMODEL_NO_THREADS"
   # shellcheck disable=SC2086
   for target in aarch64-linux-gnu aarch64_be-linux-gnu armv7-linux-gnueabihf armv6-linux-gnueabi thumbv7em-none-eabihf \
-    riscv64-linux-gnu riscv32-unknown-elf powerpc64-linux-gnu mips-linux-gnu i386-linux-gnu wasm32-unknown-unknown; do
+    riscv64-linux-gnu riscv32-unknown-elf powerpc64-linux-gnu mips-linux-gnu i386-linux-gnu wasm32-unknown-unknown \
+    arm64-apple-macos11 x86_64-apple-macos11; do
     aim $target $bare
   done
   aim wasm32-unknown-unknown $bare -msimd128
-  skip "ARM, RISC-V, PowerPC, MIPS, bare WebAssembly, MSVC's target: checked by clang, but not run"
+  skip "ARM, RISC-V, PowerPC, MIPS, bare WebAssembly, macOS, MSVC's target: checked by clang, but not run"
 else
-  skip "no clang ($CLANG): MSVC's target, ARM, RISC-V, PowerPC, MIPS and WebAssembly were not checked"
+  skip "no clang ($CLANG): MSVC's target, ARM, RISC-V, PowerPC, MIPS, macOS and WebAssembly were not checked"
 fi
 report

@@ -40,9 +40,10 @@ static int bench_inputs(const arguments *args, const hfm_model *model, model_inp
     rank = 2;
     shape[1] = args->length ? args->length : args->past ? 1 : default_length(config);
   }
+  const size_t most = SIZE_MAX / 16 < UINT32_MAX ? SIZE_MAX / 16 : UINT32_MAX;
   size_t count = 1;
   for (int32_t i = 0; i < rank; i++) {
-    if (shape[i] < 1 || count > ((size_t)1 << 32) / (size_t)shape[i]) {
+    if (shape[i] < 1 || (uint64_t)shape[i] > most / count) {
       return say_error(EXIT_USAGE, "an input of that batch and length is too large to try");
     }
     count *= (size_t)shape[i];
