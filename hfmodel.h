@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "561a1adb42985bf8" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "767f55a41905726a" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -36903,6 +36903,7 @@ HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, const
   }
   memset(&graph, 0, sizeof graph);
   request.asked.present |= 1u << prompt->side->ids; /* a decoder's are never left to what the encoder reads */
+  if (!hfm__prompt_encodes(prompt)) request.asked.present |= 1u << HFM__IN_position_ids; /* as every step has them */
   result = hfm__trace(session->model, &request, &graph, error);
   if (result == HFM_OK) *size = hfm__logits_width(&graph);
   hfm__graph_free(&graph);

@@ -175,6 +175,28 @@ static void test_models(void) {
   teardown();
 }
 
+/* A step's positions don't depend on what padding is, so RoBERTa generates without a pad_token_id. */
+static void test_no_padding(void) {
+  const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
+  const hfm_generation_config config = plain();
+  hfm_config *edited;
+  hfm_options options;
+  kept k[2];
+  memset(&options, 0, sizeof options);
+  options.task = HFM_CAUSAL_LM;
+  CHECK_INT(hfm_config_from_pretrained(FIXTURE("roberta_causal"), &options, &edited, &error), HFM_OK);
+  for (int i = 0; i < 2; i++) {
+    if (i) CHECK_INT(hfm_config_set_json(edited, "pad_token_id", "null", &error), HFM_OK);
+    options.config = edited;
+    model = load_fixture(FIXTURE("roberta_causal"), &options);
+    session = new_session(model, 1);
+    CHECK(generate(session, &in, &config, &k[i]));
+    teardown();
+  }
+  CHECK(same(&k[0], &k[1]));
+  hfm_config_free(edited);
+}
+
 /* ---- Callbacks ---- */
 
 typedef struct notes {
@@ -610,6 +632,7 @@ int main(void) {
   TEST(test_inputs);
   TEST(test_padding_only);
   TEST(test_models);
+  TEST(test_no_padding);
   TEST(test_bad_callbacks);
   TEST(test_nan_and_on);
   TEST(test_streamer);
