@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "767f55a41905726a" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "d2a527819773f746" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -36061,6 +36061,8 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
   out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
   if (out->num_beams > 1 && !said->prompt_lookup_num_tokens) out->prompt_lookup_num_tokens = 0; /* as Transformers */
+  if (hfm__equal(hfm_config_get_string(config, "rope_parameters.rope_type", ""), "dynamic"))
+    out->prompt_lookup_num_tokens = 0; /* frequencies depend on how far a step goes, and ids must not */
   out->max_matching_ngram_size =
       hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT,
                           out->prompt_lookup_num_tokens ? 1 : HFM__ANY_INT);
