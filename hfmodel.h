@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "7495625106fd3b88" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "dc3cbde055b4469e" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -28761,12 +28761,27 @@ HFM__PRIVATE void hfm__gpt_neo_check_types(hfm__builder *b, const hfm__json *doc
   }
 }
 
-/* Gives layers their windows: attention_layers names each one's type, or attention_types says them in short. */
+/* Gives the layers from `layer` on their windows, by a list of types; returns the next layer. */
+HFM__PRIVATE int64_t hfm__gpt_neo_windows(hfm__builder *b, const hfm__gpt_neo *self, const char *key,
+                                          hfm__config_value list, int64_t layer) {
+  for (uint32_t node = hfm__json_first(list.doc, list.node); node && hfm__ok(b);
+       node = hfm__json_following(list.doc, node)) {
+    const char *text = hfm__json_text(list.doc, node), *type = text ? text : "no text";
+    if (hfm__equal(type, "local")) self->h[layer].window = self->window_size;
+    else if (!hfm__equal(type, "global")) hfm__refuse(b, key, type, "use global or local");
+    layer++;
+  }
+  return layer;
+}
+
+/* Gives layers their windows, in one walk, as lists may be long: attention_layers names each one's type, or
+   attention_types says them in short. */
 HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
   const int listed = !hfm__is_null(b, "attention_layers");
   const char *key = listed ? "attention_layers" : "attention_types";
   const hfm__config_value list = hfm__config_find(b->config, key);
   const int64_t layers = hfm_config_length(b->config, "attention_layers");
+  int64_t layer = 0;
   if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
     b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
   if (!listed) hfm__gpt_neo_check_types(b, list.doc, list.node);
@@ -28775,14 +28790,14 @@ HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *
                           "%q is for %s %i layers, but 'num_layers' is %i", key,
                           layers > self->num_layers ? "more than" : "only",
                           layers > self->num_layers ? self->num_layers : layers, self->num_layers);
-  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
-    char element[40];
-    hfm__text t = hfm__text_to(element, sizeof element);
-    const char *type;
-    hfm__text_format(&t, "attention_layers.%i", i);
-    type = hfm_config_get_string(b->config, element, "no text");
-    if (hfm__equal(type, "local")) self->h[i].window = self->window_size;
-    else if (!hfm__equal(type, "global")) hfm__refuse(b, key, type, "use global or local");
+  if (listed) (void)hfm__gpt_neo_windows(b, self, key, list, 0);
+  for (uint32_t item = listed ? 0 : hfm__json_first(list.doc, list.node); item && hfm__ok(b);
+       item = hfm__json_following(list.doc, item)) {
+    const uint32_t types = hfm__json_first(list.doc, item);
+    int64_t times = 0;
+    (void)hfm__json_int(list.doc, hfm__json_following(list.doc, types), &times);
+    for (; times > 0 && hfm__ok(b); times--)
+      layer = hfm__gpt_neo_windows(b, self, key, hfm__config_node(list.doc, types), layer);
   }
 }
 
@@ -29283,8 +29298,9 @@ static const hfm__config_pair hfm__falcon_defaults[] = {
 
 HFM__PRIVATE hfm__config_value hfm__falcon_ffn_hidden_size(const hfm_config *config, int64_t i) {
   const int64_t size = hfm_config_get_int(config, "hidden_size", 0);
+  const int fits = size > 0 && size <= INT32_MAX;
   (void)i;
-  return hfm__config_worked_out(config, size > 0 && size <= INT32_MAX ? HFM__JSON_NUMBER : 0, size * 4, NULL);
+  return hfm__config_worked_out(config, fits ? HFM__JSON_NUMBER : 0, fits ? size * 4 : 0, NULL);
 }
 
 HFM__PRIVATE hfm__config_value hfm__falcon_head_dim(const hfm_config *config, int64_t i) {
@@ -36078,6 +36094,8 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
   out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
   if (out->num_beams > 1 && !said->prompt_lookup_num_tokens) out->prompt_lookup_num_tokens = 0; /* as Transformers */
+  if (hfm__equal(hfm_config_get_string(config, "rope_parameters.rope_type", ""), "dynamic"))
+    out->prompt_lookup_num_tokens = 0; /* frequencies depend on how far a step goes, and ids must not */
   out->max_matching_ngram_size =
       hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT,
                           out->prompt_lookup_num_tokens ? 1 : HFM__ANY_INT);
@@ -36920,6 +36938,7 @@ HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, const
   }
   memset(&graph, 0, sizeof graph);
   request.asked.present |= 1u << prompt->side->ids; /* a decoder's are never left to what the encoder reads */
+  if (!hfm__prompt_encodes(prompt)) request.asked.present |= 1u << HFM__IN_position_ids; /* as every step has them */
   result = hfm__trace(session->model, &request, &graph, error);
   if (result == HFM_OK) *size = hfm__logits_width(&graph);
   hfm__graph_free(&graph);

@@ -197,8 +197,9 @@ static const hfm__config_pair hfm__falcon_defaults[] = {
 
 HFM__PRIVATE hfm__config_value hfm__falcon_ffn_hidden_size(const hfm_config *config, int64_t i) {
   const int64_t size = hfm_config_get_int(config, "hidden_size", 0);
+  const int fits = size > 0 && size <= INT32_MAX;
   (void)i;
-  return hfm__config_worked_out(config, size > 0 && size <= INT32_MAX ? HFM__JSON_NUMBER : 0, size * 4, NULL);
+  return hfm__config_worked_out(config, fits ? HFM__JSON_NUMBER : 0, fits ? size * 4 : 0, NULL);
 }
 
 HFM__PRIVATE hfm__config_value hfm__falcon_head_dim(const hfm_config *config, int64_t i) {

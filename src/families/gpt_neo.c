@@ -47,12 +47,27 @@ HFM__PRIVATE void hfm__gpt_neo_check_types(hfm__builder *b, const hfm__json *doc
   }
 }
 
-/* Gives layers their windows: attention_layers names each one's type, or attention_types says them in short. */
+/* Gives the layers from `layer` on their windows, by a list of types; returns the next layer. */
+HFM__PRIVATE int64_t hfm__gpt_neo_windows(hfm__builder *b, const hfm__gpt_neo *self, const char *key,
+                                          hfm__config_value list, int64_t layer) {
+  for (uint32_t node = hfm__json_first(list.doc, list.node); node && hfm__ok(b);
+       node = hfm__json_following(list.doc, node)) {
+    const char *text = hfm__json_text(list.doc, node), *type = text ? text : "no text";
+    if (hfm__equal(type, "local")) self->h[layer].window = self->window_size;
+    else if (!hfm__equal(type, "global")) hfm__refuse(b, key, type, "use global or local");
+    layer++;
+  }
+  return layer;
+}
+
+/* Gives layers their windows, in one walk, as lists may be long: attention_layers names each one's type, or
+   attention_types says them in short. */
 HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *self) {
   const int listed = !hfm__is_null(b, "attention_layers");
   const char *key = listed ? "attention_layers" : "attention_types";
   const hfm__config_value list = hfm__config_find(b->config, key);
   const int64_t layers = hfm_config_length(b->config, "attention_layers");
+  int64_t layer = 0;
   if (hfm__ok(b) && hfm__json_kind(list.doc, list.node) != HFM__JSON_ARRAY)
     b->result = hfm__config_wrong(b->config, key, "a list of the layers' types", b->error);
   if (!listed) hfm__gpt_neo_check_types(b, list.doc, list.node);
@@ -61,14 +76,14 @@ HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *
                           "%q is for %s %i layers, but 'num_layers' is %i", key,
                           layers > self->num_layers ? "more than" : "only",
                           layers > self->num_layers ? self->num_layers : layers, self->num_layers);
-  for (int64_t i = 0; i < self->num_layers && hfm__ok(b); i++) {
-    char element[40];
-    hfm__text t = hfm__text_to(element, sizeof element);
-    const char *type;
-    hfm__text_format(&t, "attention_layers.%i", i);
-    type = hfm_config_get_string(b->config, element, "no text");
-    if (hfm__equal(type, "local")) self->h[i].window = self->window_size;
-    else if (!hfm__equal(type, "global")) hfm__refuse(b, key, type, "use global or local");
+  if (listed) (void)hfm__gpt_neo_windows(b, self, key, list, 0);
+  for (uint32_t item = listed ? 0 : hfm__json_first(list.doc, list.node); item && hfm__ok(b);
+       item = hfm__json_following(list.doc, item)) {
+    const uint32_t types = hfm__json_first(list.doc, item);
+    int64_t times = 0;
+    (void)hfm__json_int(list.doc, hfm__json_following(list.doc, types), &times);
+    for (; times > 0 && hfm__ok(b); times--)
+      layer = hfm__gpt_neo_windows(b, self, key, hfm__config_node(list.doc, types), layer);
   }
 }
 

@@ -441,6 +441,8 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
   out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
   if (out->num_beams > 1 && !said->prompt_lookup_num_tokens) out->prompt_lookup_num_tokens = 0; /* as Transformers */
+  if (hfm__equal(hfm_config_get_string(config, "rope_parameters.rope_type", ""), "dynamic"))
+    out->prompt_lookup_num_tokens = 0; /* frequencies depend on how far a step goes, and ids must not */
   out->max_matching_ngram_size =
       hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT,
                           out->prompt_lookup_num_tokens ? 1 : HFM__ANY_INT);

@@ -210,6 +210,7 @@ HFM__PRIVATE hfm_result hfm__prompt_vocabulary(const hfm_session *session, const
   }
   memset(&graph, 0, sizeof graph);
   request.asked.present |= 1u << prompt->side->ids; /* a decoder's are never left to what the encoder reads */
+  if (!hfm__prompt_encodes(prompt)) request.asked.present |= 1u << HFM__IN_position_ids; /* as every step has them */
   result = hfm__trace(session->model, &request, &graph, error);
   if (result == HFM_OK) *size = hfm__logits_width(&graph);
   hfm__graph_free(&graph);

@@ -175,6 +175,59 @@ static void test_models(void) {
   teardown();
 }
 
+/* A step's positions don't depend on what padding is, so RoBERTa generates without a pad_token_id. */
+static void test_no_padding(void) {
+  const hfm_inputs in = inputs_of(prompt, 1, LENGTH);
+  const hfm_generation_config config = plain();
+  hfm_config *edited;
+  hfm_options options;
+  kept k[2];
+  memset(&options, 0, sizeof options);
+  options.task = HFM_CAUSAL_LM;
+  CHECK_INT(hfm_config_from_pretrained(FIXTURE("roberta_causal"), &options, &edited, &error), HFM_OK);
+  for (int i = 0; i < 2; i++) {
+    if (i) CHECK_INT(hfm_config_set_json(edited, "pad_token_id", "null", &error), HFM_OK);
+    options.config = edited;
+    model = load_fixture(FIXTURE("roberta_causal"), &options);
+    session = new_session(model, 1);
+    CHECK(generate(session, &in, &config, &k[i]));
+    teardown();
+  }
+  CHECK(same(&k[0], &k[1]));
+  hfm_config_free(edited);
+}
+
+/* Dynamic RoPE changes with the length of a step: guesses would change the ids. */
+static void test_lookup_of_dynamic_rope(void) {
+  static float scores[2][NEW * VOCAB];
+  static const int64_t again[] = {5, 6, 7, 5, 6, 7, 5, 6, 7};
+  const hfm_inputs in = inputs_of(again, 1, 9);
+  hfm_generation_config config = plain();
+  hfm_config *edited;
+  hfm_options options;
+  memset(&options, 0, sizeof options);
+  options.task = HFM_CAUSAL_LM;
+  CHECK_INT(hfm_config_from_pretrained(FIXTURE("llama_causal"), &options, &edited, &error), HFM_OK);
+  CHECK_INT(hfm_config_set_json(edited, "rope_parameters", "{\"rope_type\": \"dynamic\", \"factor\": 8.0, "
+                                "\"rope_theta\": 100.0}", &error), HFM_OK);
+  CHECK_INT(hfm_config_set_int(edited, "max_position_embeddings", 10, &error), HFM_OK);
+  options.config = edited;
+  model = load_fixture(FIXTURE("llama_causal"), &options);
+  config.output_scores = 1;
+  for (int i = 0; i < 2; i++) {
+    hfm_generated out;
+    config.prompt_lookup_num_tokens = i * 4;
+    session = new_session(model, 1);
+    CHECK_INT(hfm_generate(session, &in, &config, &out, &error), HFM_OK);
+    CHECK_INT(out.steps, NEW);
+    memcpy(scores[i], out.scores.data, sizeof scores[i]);
+    if (!i) hfm_session_free(session);
+  }
+  CHECK(!memcmp(scores[0], scores[1], sizeof scores[0]));
+  teardown();
+  hfm_config_free(edited);
+}
+
 /* ---- Callbacks ---- */
 
 typedef struct notes {
@@ -610,6 +663,8 @@ int main(void) {
   TEST(test_inputs);
   TEST(test_padding_only);
   TEST(test_models);
+  TEST(test_no_padding);
+  TEST(test_lookup_of_dynamic_rope);
   TEST(test_bad_callbacks);
   TEST(test_nan_and_on);
   TEST(test_streamer);

@@ -814,6 +814,7 @@ static void test_worked_out(void) {
       {"{\"model_type\": \"bloom\", \"hidden_size\": 8, \"n_embed\": 16}", "hidden_size", "16", -1},
       {"{\"model_type\": \"bloom\", \"hidden_size\": 8, \"n_embed\": null}", "hidden_size", "8", -1},
       {"{\"model_type\": \"falcon\", \"n_embed\": 16}", "ffn_hidden_size", "64", -1},
+      {"{\"model_type\": \"falcon\", \"hidden_size\": 9223372036854775807}", "ffn_hidden_size", "null", -1},
       {"{\"model_type\": \"t5\", \"feed_forward_proj\": \"gated-silu\"}", "dense_act_fn", "\"silu\"", -1},
       {"{\"model_type\": \"t5\", \"feed_forward_proj\": \"gated-silu\", \"is_gated_act\": false}", "is_gated_act",
        "false", -1},
