@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "dc3cbde055b4469e" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f73308e8801de600" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -36073,6 +36073,15 @@ HFM__PRIVATE hfm_result hfm__generation_decoder_start(const hfm_config *config, 
   return HFM_OK;
 }
 
+/* Do frequencies depend on the length of what is read, for some layers at least? */
+HFM__PRIVATE int hfm__has_dynamic_rope(const hfm_config *config) {
+  static const char *const keys[] = {"rope_parameters.rope_type", "rope_parameters.full_attention.rope_type",
+                                     "rope_parameters.sliding_attention.rope_type"};
+  for (size_t i = 0; i < HFM__COUNT(keys); i++)
+    if (hfm__equal(hfm_config_get_string(config, keys[i], ""), "dynamic")) return 1;
+  return 0;
+}
+
 /* Everything else that `said` and the files say, for prompts of that length. The lists are copied into the arena. */
 HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
                                                 int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
@@ -36094,8 +36103,7 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
   out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
   if (out->num_beams > 1 && !said->prompt_lookup_num_tokens) out->prompt_lookup_num_tokens = 0; /* as Transformers */
-  if (hfm__equal(hfm_config_get_string(config, "rope_parameters.rope_type", ""), "dynamic"))
-    out->prompt_lookup_num_tokens = 0; /* frequencies depend on how far a step goes, and ids must not */
+  if (hfm__has_dynamic_rope(config)) out->prompt_lookup_num_tokens = 0; /* else ids depend on how far a step goes */
   out->max_matching_ngram_size =
       hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT,
                           out->prompt_lookup_num_tokens ? 1 : HFM__ANY_INT);

@@ -420,6 +420,15 @@ HFM__PRIVATE hfm_result hfm__generation_decoder_start(const hfm_config *config, 
   return HFM_OK;
 }
 
+/* Do frequencies depend on the length of what is read, for some layers at least? */
+HFM__PRIVATE int hfm__has_dynamic_rope(const hfm_config *config) {
+  static const char *const keys[] = {"rope_parameters.rope_type", "rope_parameters.full_attention.rope_type",
+                                     "rope_parameters.sliding_attention.rope_type"};
+  for (size_t i = 0; i < HFM__COUNT(keys); i++)
+    if (hfm__equal(hfm_config_get_string(config, keys[i], ""), "dynamic")) return 1;
+  return 0;
+}
+
 /* Everything else that `said` and the files say, for prompts of that length. The lists are copied into the arena. */
 HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const hfm_generation_config *said,
                                                 int64_t prompt_length, int64_t vocab_size, hfm__arena *arena,
@@ -441,8 +450,7 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
       hfm__generation_int(&r, "prompt_lookup_num_tokens", said->prompt_lookup_num_tokens, HFM__NO_INT, 1), 0);
   out->prompt_lookup_num_tokens = HFM__MIN(out->prompt_lookup_num_tokens, out->max_length - prompt_length);
   if (out->num_beams > 1 && !said->prompt_lookup_num_tokens) out->prompt_lookup_num_tokens = 0; /* as Transformers */
-  if (hfm__equal(hfm_config_get_string(config, "rope_parameters.rope_type", ""), "dynamic"))
-    out->prompt_lookup_num_tokens = 0; /* frequencies depend on how far a step goes, and ids must not */
+  if (hfm__has_dynamic_rope(config)) out->prompt_lookup_num_tokens = 0; /* else ids depend on how far a step goes */
   out->max_matching_ngram_size =
       hfm__generation_int(&r, "max_matching_ngram_size", said->max_matching_ngram_size, HFM__NO_INT,
                           out->prompt_lookup_num_tokens ? 1 : HFM__ANY_INT);
