@@ -190,6 +190,21 @@ HFM__PRIVATE hfm_result hfm__config_load_generation(hfm_config *config, const ch
   return HFM_OK;
 }
 
+/* A folder without config.json may be another thing that looks like a model. */
+HFM__PRIVATE hfm_result hfm__config_missing(const hfm__context *ctx, const char *folder, const char *config,
+                                            hfm_error *error) {
+  char *path, *text;
+  hfm_error reason;
+  size_t size;
+  const hfm_result result = hfm__config_text(ctx, folder, "adapter_config.json", &path, &text, &size, &reason);
+  hfm__free(&ctx->mem, text, (uint64_t)size + 1);
+  hfm__free_text(&ctx->mem, path);
+  if (result != HFM_OK) return HFM_ERROR_NOT_FOUND;
+  return hfm__fail(error, HFM_E_FILE_NOT_FOUND, config, NULL, 0,
+                   "no such file, only adapter_config.json: a PEFT adapter is no model; merge it into its base model "
+                   "(merge_and_unload() in Python) and save that");
+}
+
 /* config.json and generation_config.json of a directory. */
 HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *dir, const char *subfolder,
                                          hfm_config **config, hfm_error *error) {
@@ -199,6 +214,7 @@ HFM__PRIVATE hfm_result hfm__config_load(const hfm__context *ctx, const char *di
   *config = NULL;
   if (!folder) return hfm__fail_memory(error, "a directory name", 0);
   result = hfm__config_text(ctx, folder, "config.json", &path, &text, &size, error);
+  if (result == HFM_ERROR_NOT_FOUND) result = hfm__config_missing(ctx, folder, path, error);
   if (result == HFM_OK) result = hfm__config_create(ctx, path, text, size, config, error);
   if (result == HFM_OK) result = hfm__config_load_generation(*config, dir, subfolder, error);
   if (result != HFM_OK) {

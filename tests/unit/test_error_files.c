@@ -444,6 +444,16 @@ static void forget(void *ctx, void *block, size_t size) {
   (void)no_memory(ctx, size);
 }
 
+/* What is no model, though it looks like one. */
+static void adapter_row(void) {
+  static const hfm_memory_file file = {"adapter_config.json", "{\"peft_type\": \"LORA\"}", 21};
+  memory_files files;
+  const hfm_options options = served(&file, 1, &files);
+  hfm_model *model;
+  hfm_error error;
+  row(hfm_from_pretrained("", &options, &model, &error), &error);
+}
+
 static void source_rows(void) {
   static const hfm_result results[] = {HFM_ERROR_NOT_FOUND, HFM_ERROR_UNSUPPORTED, HFM_ERROR_LIMIT, HFM_ERROR_ARGUMENT,
                                        HFM_ERROR_IO};
@@ -541,6 +551,7 @@ static void test_table(void) {
   index_rows();
   bin_rows();
   gguf_rows();
+  adapter_row();
   source_rows();
   hub_rows();
 #if HAS_POSIX
