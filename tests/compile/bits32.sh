@@ -5,8 +5,7 @@
 m32=$(m32_flags)
 if [ -n "$m32" ]; then
   # shellcheck disable=SC2086
-  suite "32 bits" env "$all_sources" $CC -O1 $m32 -msse2 -mfpmath=sse -D_FILE_OFFSET_BITS=64 \
-    -Wall -Wextra -Werror
+  suite "32 bits" env "$all_sources" $CC -O1 $m32 -msse2 -mfpmath=sse -D_FILE_OFFSET_BITS=64 -Werror
   # shellcheck disable=SC2086
   check "32-bit offsets: test_large builds" $CC -O1 $m32 -std=c99 -I. -Itests -o "$work/offsets" \
     tests/api/test_large.c "$work/hfmodel.c" -pthread -lm
