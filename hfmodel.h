@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f3bb04133680a9df" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "47866a961dfdfee2" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -8283,14 +8283,17 @@ HFM__PRIVATE const char *hfm__value_text(const hfm__config_value *value) {
   return value->worked_out ? value->text : hfm__json_text(value->doc, value->node);
 }
 
+/* Is that part of a path this name? */
+HFM__PRIVATE int hfm__is_part(const char *part, size_t size, const char *name) {
+  return strlen(name) == size && memcmp(name, part, size) == 0;
+}
+
 /* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it
    has no other. */
 HFM__PRIVATE const hfm__config_pair *hfm__config_names(const hfm__config_class *known, const char *name, size_t size) {
   const hfm__config_pair *pair = known ? known->attribute_map : NULL;
   for (; pair && pair->key; pair++)
-    if ((strlen(pair->key) == size && memcmp(pair->key, name, size) == 0) ||
-        (strlen(pair->value) == size && memcmp(pair->value, name, size) == 0))
-      return pair;
+    if (hfm__is_part(name, size, pair->key) || hfm__is_part(name, size, pair->value)) return pair;
   return NULL;
 }
 
@@ -8305,8 +8308,8 @@ HFM__PRIVATE uint32_t hfm__config_key(const hfm__json *doc, uint32_t object, con
     return key ? key : hfm__json_find_key(doc, object, pair->value, strlen(pair->value));
   }
   key = hfm__json_find_key(doc, object, name, size);
-  if (!key && size == 5 && memcmp(name, "dtype", 5) == 0) key = hfm__json_find_key(doc, object, "torch_dtype", 11);
-  if (!key && size == 11 && memcmp(name, "torch_dtype", 11) == 0) key = hfm__json_find_key(doc, object, "dtype", 5);
+  if (!key && hfm__is_part(name, size, "dtype")) key = hfm__json_find_key(doc, object, "torch_dtype", 11);
+  if (!key && hfm__is_part(name, size, "torch_dtype")) key = hfm__json_find_key(doc, object, "dtype", 5);
   return key;
 }
 
@@ -8553,7 +8556,7 @@ HFM__PRIVATE hfm__config_value hfm__config_said(const hfm_config *config, const 
 HFM__PRIVATE const hfm__config_rule *hfm__config_rule_of(const hfm_config *config, const char *key) {
   const size_t size = hfm__config_part(key);
   const hfm__config_rule *rule = config->class_known ? config->class_known->rules : NULL;
-  while (rule && rule->key && (strlen(rule->key) != size || memcmp(rule->key, key, size) != 0)) rule++;
+  while (rule && rule->key && !hfm__is_part(key, size, rule->key)) rule++;
   return rule && rule->key && (rule->length || !key[size]) ? rule : NULL;
 }
 
@@ -8574,10 +8577,9 @@ HFM__PRIVATE hfm__config_value hfm__config_by_rule(const hfm_config *config, con
 /* What counts for Transformers: what is said, and what the class works out where nothing is, or whatever is. */
 HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
   const hfm__config_rule *rule = hfm__config_rule_of(config, key);
-  hfm__config_value said, worked_out;
-  if (!rule) return hfm__config_said(config, key);
-  said = hfm__config_said(config, key);
-  if (!rule->overrides && hfm__value_kind(&said) > HFM__JSON_NULL) return said;
+  const hfm__config_value said = hfm__config_said(config, key);
+  hfm__config_value worked_out;
+  if (!rule || (!rule->overrides && hfm__value_kind(&said) > HFM__JSON_NULL)) return said;
   worked_out = hfm__config_by_rule(config, rule, key);
   return hfm__value_kind(&worked_out) ? worked_out : said;
 }
@@ -28765,16 +28767,23 @@ HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
   return &self->base;
 }
 
-/* Refuses what is no list of [types, how often]. */
+/* An item of attention_types is [types, how often]: returns how often, and *types, a list that isn't empty. 0: it is
+   something else. */
+HFM__PRIVATE int64_t hfm__gpt_neo_times(const hfm__json *doc, uint32_t item, uint32_t *types) {
+  int64_t times = 0;
+  *types = hfm__json_first(doc, item);
+  if (hfm__json_kind(doc, *types) != HFM__JSON_ARRAY || !hfm__json_first(doc, *types)) return 0;
+  (void)hfm__json_int(doc, hfm__json_following(doc, *types), &times);
+  return HFM__MAX(times, 0);
+}
+
+/* Refuses what is no list of such items. */
 HFM__PRIVATE void hfm__gpt_neo_check_types(hfm__builder *b, const hfm__json *doc, uint32_t list) {
-  for (uint32_t item = hfm__json_first(doc, list); item && hfm__ok(b); item = hfm__json_following(doc, item)) {
-    const uint32_t types = hfm__json_first(doc, item), times = types ? hfm__json_following(doc, types) : 0;
-    int64_t count = 0;
-    if (hfm__json_kind(doc, types) != HFM__JSON_ARRAY || !hfm__json_first(doc, types) ||
-        !hfm__json_int(doc, times, &count) || count < 1)
+  uint32_t types;
+  for (uint32_t item = hfm__json_first(doc, list); item && hfm__ok(b); item = hfm__json_following(doc, item))
+    if (!hfm__gpt_neo_times(doc, item, &types))
       b->result = hfm__config_wrong(b->config, "attention_types", "a list such as [[[\"global\", \"local\"], 12]]",
                                     b->error);
-  }
 }
 
 /* Gives the layers from `layer` on their windows, by a list of types; returns the next layer. */
@@ -28809,10 +28818,8 @@ HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *
   if (listed) (void)hfm__gpt_neo_windows(b, self, key, list, 0);
   for (uint32_t item = listed ? 0 : hfm__json_first(list.doc, list.node); item && hfm__ok(b);
        item = hfm__json_following(list.doc, item)) {
-    const uint32_t types = hfm__json_first(list.doc, item);
-    int64_t times = 0;
-    (void)hfm__json_int(list.doc, hfm__json_following(list.doc, types), &times);
-    for (; times > 0 && hfm__ok(b); times--)
+    uint32_t types;
+    for (int64_t times = hfm__gpt_neo_times(list.doc, item, &types); times > 0 && hfm__ok(b); times--)
       layer = hfm__gpt_neo_windows(b, self, key, hfm__config_node(list.doc, types), layer);
   }
 }
@@ -28915,23 +28922,21 @@ static const hfm__config_pair hfm__gpt_neo_defaults[] = {
   {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
   {"window_size", "256"}, {NULL, NULL}};
 
-/* How many layers attention_types, a list of [types, how often], is for; *type: the type of layer i. */
+/* How many layers attention_types is for; *type: the type of layer i. */
 HFM__PRIVATE int64_t hfm__gpt_neo_spread(const hfm_config *config, int64_t i, const char **type) {
   const hfm__config_value list = hfm__config_find(config, "attention_types");
   const hfm__json *doc = list.doc;
   int64_t layers = 0;
   for (uint32_t item = hfm__json_first(doc, list.node); item; item = hfm__json_following(doc, item)) {
-    const uint32_t types = hfm__json_first(doc, item), times = types ? hfm__json_following(doc, types) : 0;
-    const int64_t each = hfm__json_kind(doc, types) == HFM__JSON_ARRAY ? (int64_t)doc->nodes[types].size : 0;
-    int64_t count = 0, at;
-    (void)hfm__json_int(doc, times, &count);
-    if (each < 1 || count < 1) continue;
-    if (i >= layers && (i - layers) / each < count) {
+    uint32_t types;
+    const int64_t times = hfm__gpt_neo_times(doc, item, &types);
+    const int64_t each = times ? (int64_t)doc->nodes[types].size : 1;
+    if (i >= layers && (i - layers) / each < times) {
       uint32_t node = hfm__json_first(doc, types);
-      for (at = (i - layers) % each; at > 0; at--) node = hfm__json_following(doc, node);
+      for (int64_t at = (i - layers) % each; at > 0; at--) node = hfm__json_following(doc, node);
       *type = hfm__json_text(doc, node);
     }
-    layers = count > (INT32_MAX - layers) / each ? INT32_MAX : layers + each * count;
+    layers = times > (INT32_MAX - layers) / each ? INT32_MAX : layers + each * times;
   }
   return layers;
 }
@@ -29901,12 +29906,13 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
   const int32_t given = !hfm__is_null(b, "sliding_window");
-  const int32_t dropped = hfm__config_find(b->config, "sliding_window").worked_out;
   if (rule == HFM__WINDOW_NONE) return 0;
   if (rule == HFM__WINDOW_EVERY_LAYER ? !given : !hfm__is_sliding(b, i)) return 0;
-  if (!given)
+  if (!given) {
+    const int32_t dropped = hfm__config_find(b->config, "sliding_window").worked_out;
     hfm__refuse(b, "layer_types", "sliding_attention",
                 dropped ? "use_sliding_window does not allow it" : "there is no sliding_window");
+  }
   return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 

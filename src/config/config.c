@@ -274,14 +274,17 @@ HFM__PRIVATE const char *hfm__value_text(const hfm__config_value *value) {
   return value->worked_out ? value->text : hfm__json_text(value->doc, value->node);
 }
 
+/* Is that part of a path this name? */
+HFM__PRIVATE int hfm__is_part(const char *part, size_t size, const char *name) {
+  return strlen(name) == size && memcmp(name, part, size) == 0;
+}
+
 /* The pair of names that `name` is one of: the common one, and the one that the model type's own files use. NULL: it
    has no other. */
 HFM__PRIVATE const hfm__config_pair *hfm__config_names(const hfm__config_class *known, const char *name, size_t size) {
   const hfm__config_pair *pair = known ? known->attribute_map : NULL;
   for (; pair && pair->key; pair++)
-    if ((strlen(pair->key) == size && memcmp(pair->key, name, size) == 0) ||
-        (strlen(pair->value) == size && memcmp(pair->value, name, size) == 0))
-      return pair;
+    if (hfm__is_part(name, size, pair->key) || hfm__is_part(name, size, pair->value)) return pair;
   return NULL;
 }
 
@@ -296,8 +299,8 @@ HFM__PRIVATE uint32_t hfm__config_key(const hfm__json *doc, uint32_t object, con
     return key ? key : hfm__json_find_key(doc, object, pair->value, strlen(pair->value));
   }
   key = hfm__json_find_key(doc, object, name, size);
-  if (!key && size == 5 && memcmp(name, "dtype", 5) == 0) key = hfm__json_find_key(doc, object, "torch_dtype", 11);
-  if (!key && size == 11 && memcmp(name, "torch_dtype", 11) == 0) key = hfm__json_find_key(doc, object, "dtype", 5);
+  if (!key && hfm__is_part(name, size, "dtype")) key = hfm__json_find_key(doc, object, "torch_dtype", 11);
+  if (!key && hfm__is_part(name, size, "torch_dtype")) key = hfm__json_find_key(doc, object, "dtype", 5);
   return key;
 }
 

@@ -34,7 +34,7 @@ HFM__PRIVATE hfm__config_value hfm__config_said(const hfm_config *config, const 
 HFM__PRIVATE const hfm__config_rule *hfm__config_rule_of(const hfm_config *config, const char *key) {
   const size_t size = hfm__config_part(key);
   const hfm__config_rule *rule = config->class_known ? config->class_known->rules : NULL;
-  while (rule && rule->key && (strlen(rule->key) != size || memcmp(rule->key, key, size) != 0)) rule++;
+  while (rule && rule->key && !hfm__is_part(key, size, rule->key)) rule++;
   return rule && rule->key && (rule->length || !key[size]) ? rule : NULL;
 }
 
@@ -55,10 +55,9 @@ HFM__PRIVATE hfm__config_value hfm__config_by_rule(const hfm_config *config, con
 /* What counts for Transformers: what is said, and what the class works out where nothing is, or whatever is. */
 HFM__PRIVATE hfm__config_value hfm__config_find(const hfm_config *config, const char *key) {
   const hfm__config_rule *rule = hfm__config_rule_of(config, key);
-  hfm__config_value said, worked_out;
-  if (!rule) return hfm__config_said(config, key);
-  said = hfm__config_said(config, key);
-  if (!rule->overrides && hfm__value_kind(&said) > HFM__JSON_NULL) return said;
+  const hfm__config_value said = hfm__config_said(config, key);
+  hfm__config_value worked_out;
+  if (!rule || (!rule->overrides && hfm__value_kind(&said) > HFM__JSON_NULL)) return said;
   worked_out = hfm__config_by_rule(config, rule, key);
   return hfm__value_kind(&worked_out) ? worked_out : said;
 }

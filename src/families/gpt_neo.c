@@ -35,16 +35,23 @@ HFM__PRIVATE hfm__causal *hfm__gpt_neo_configure(hfm__builder *b) {
   return &self->base;
 }
 
-/* Refuses what is no list of [types, how often]. */
+/* An item of attention_types is [types, how often]: returns how often, and *types, a list that isn't empty. 0: it is
+   something else. */
+HFM__PRIVATE int64_t hfm__gpt_neo_times(const hfm__json *doc, uint32_t item, uint32_t *types) {
+  int64_t times = 0;
+  *types = hfm__json_first(doc, item);
+  if (hfm__json_kind(doc, *types) != HFM__JSON_ARRAY || !hfm__json_first(doc, *types)) return 0;
+  (void)hfm__json_int(doc, hfm__json_following(doc, *types), &times);
+  return HFM__MAX(times, 0);
+}
+
+/* Refuses what is no list of such items. */
 HFM__PRIVATE void hfm__gpt_neo_check_types(hfm__builder *b, const hfm__json *doc, uint32_t list) {
-  for (uint32_t item = hfm__json_first(doc, list); item && hfm__ok(b); item = hfm__json_following(doc, item)) {
-    const uint32_t types = hfm__json_first(doc, item), times = types ? hfm__json_following(doc, types) : 0;
-    int64_t count = 0;
-    if (hfm__json_kind(doc, types) != HFM__JSON_ARRAY || !hfm__json_first(doc, types) ||
-        !hfm__json_int(doc, times, &count) || count < 1)
+  uint32_t types;
+  for (uint32_t item = hfm__json_first(doc, list); item && hfm__ok(b); item = hfm__json_following(doc, item))
+    if (!hfm__gpt_neo_times(doc, item, &types))
       b->result = hfm__config_wrong(b->config, "attention_types", "a list such as [[[\"global\", \"local\"], 12]]",
                                     b->error);
-  }
 }
 
 /* Gives the layers from `layer` on their windows, by a list of types; returns the next layer. */
@@ -79,10 +86,8 @@ HFM__PRIVATE void hfm__gpt_neo_layer_types(hfm__builder *b, const hfm__gpt_neo *
   if (listed) (void)hfm__gpt_neo_windows(b, self, key, list, 0);
   for (uint32_t item = listed ? 0 : hfm__json_first(list.doc, list.node); item && hfm__ok(b);
        item = hfm__json_following(list.doc, item)) {
-    const uint32_t types = hfm__json_first(list.doc, item);
-    int64_t times = 0;
-    (void)hfm__json_int(list.doc, hfm__json_following(list.doc, types), &times);
-    for (; times > 0 && hfm__ok(b); times--)
+    uint32_t types;
+    for (int64_t times = hfm__gpt_neo_times(list.doc, item, &types); times > 0 && hfm__ok(b); times--)
       layer = hfm__gpt_neo_windows(b, self, key, hfm__config_node(list.doc, types), layer);
   }
 }
@@ -185,23 +190,21 @@ static const hfm__config_pair hfm__gpt_neo_defaults[] = {
   {"resid_dropout", "0.0"}, {"tie_word_embeddings", "true"}, {"use_cache", "true"}, {"vocab_size", "50257"},
   {"window_size", "256"}, {NULL, NULL}};
 
-/* How many layers attention_types, a list of [types, how often], is for; *type: the type of layer i. */
+/* How many layers attention_types is for; *type: the type of layer i. */
 HFM__PRIVATE int64_t hfm__gpt_neo_spread(const hfm_config *config, int64_t i, const char **type) {
   const hfm__config_value list = hfm__config_find(config, "attention_types");
   const hfm__json *doc = list.doc;
   int64_t layers = 0;
   for (uint32_t item = hfm__json_first(doc, list.node); item; item = hfm__json_following(doc, item)) {
-    const uint32_t types = hfm__json_first(doc, item), times = types ? hfm__json_following(doc, types) : 0;
-    const int64_t each = hfm__json_kind(doc, types) == HFM__JSON_ARRAY ? (int64_t)doc->nodes[types].size : 0;
-    int64_t count = 0, at;
-    (void)hfm__json_int(doc, times, &count);
-    if (each < 1 || count < 1) continue;
-    if (i >= layers && (i - layers) / each < count) {
+    uint32_t types;
+    const int64_t times = hfm__gpt_neo_times(doc, item, &types);
+    const int64_t each = times ? (int64_t)doc->nodes[types].size : 1;
+    if (i >= layers && (i - layers) / each < times) {
       uint32_t node = hfm__json_first(doc, types);
-      for (at = (i - layers) % each; at > 0; at--) node = hfm__json_following(doc, node);
+      for (int64_t at = (i - layers) % each; at > 0; at--) node = hfm__json_following(doc, node);
       *type = hfm__json_text(doc, node);
     }
-    layers = count > (INT32_MAX - layers) / each ? INT32_MAX : layers + each * count;
+    layers = times > (INT32_MAX - layers) / each ? INT32_MAX : layers + each * times;
   }
   return layers;
 }

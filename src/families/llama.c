@@ -58,12 +58,13 @@ HFM__PRIVATE int32_t hfm__llama_has_rope(hfm__builder *b, int64_t i) {
 HFM__PRIVATE int64_t hfm__llama_window(hfm__builder *b, int64_t i) {
   const int32_t rule = ((const hfm__llama_traits *)b->traits)->window;
   const int32_t given = !hfm__is_null(b, "sliding_window");
-  const int32_t dropped = hfm__config_find(b->config, "sliding_window").worked_out;
   if (rule == HFM__WINDOW_NONE) return 0;
   if (rule == HFM__WINDOW_EVERY_LAYER ? !given : !hfm__is_sliding(b, i)) return 0;
-  if (!given)
+  if (!given) {
+    const int32_t dropped = hfm__config_find(b->config, "sliding_window").worked_out;
     hfm__refuse(b, "layer_types", "sliding_attention",
                 dropped ? "use_sliding_window does not allow it" : "there is no sliding_window");
+  }
   return hfm__window(b, hfm__size(b, "sliding_window"));
 }
 
