@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "47866a961dfdfee2" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "76c4a2c0c2e3b53b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9751,6 +9751,7 @@ typedef struct hfm__gemm {
   int64_t rows, n, k;
   const float *a;        /* [rows][lda] */
   int64_t lda;
+  int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
   const float *panels;
   int32_t cold;          /* 1: the panels are in memory rather than in a cache */
   const float *bias;     /* [n] or NULL */
@@ -9764,10 +9765,12 @@ typedef struct hfm__gemm {
   int64_t next_bytes;
 } hfm__gemm;
 
-/* What a tile fetches for later while it computes: `bytes` for each k, from `at` on, and as much from `at + gap` on. */
+/* What a tile fetches for later while it computes: at every tick, of one or a few k, so many lines, `gap` bytes from
+   each other, the first of them at `at`; then `at` goes on by `bytes`. */
 typedef struct hfm__ahead {
   const char *at;
   int64_t bytes, gap;
+  int32_t lines;
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
@@ -9861,6 +9864,9 @@ typedef struct hfm__kernels {
      the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.gemm_bf16. */
   void (*gemm_bf16)(const hfm__gemm *g);
   void (*narrow_bf16)(const float *x, void *pairs, int64_t n);
+  /* Where the tier multiplies packed rows faster, else NULL: up to PIECE_ROWS rows of x, `ld` apart, become steps of up
+     to MR rows, each [k][rows of the step]. */
+  void (*pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to);
 } hfm__kernels;
 
 /* For loops over the registers of an array, which must be unrolled for it to stay in registers. */
@@ -9897,7 +9903,8 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL
      rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
-     it isn't defined), without a branch between them: 2 where instructions are what is short
+     it isn't defined), without a branch between them: 2 where instructions are what is short; of HFM__TICK steps (1 or
+     PACE) one fetches what comes next. Where HFM__PACKED_PACE is defined, products of packed rows take so many steps
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -10034,8 +10041,19 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -10233,18 +10251,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -10415,25 +10440,43 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -10450,16 +10493,21 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -10468,16 +10516,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -10487,13 +10547,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -10505,6 +10566,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -10515,12 +10577,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -10533,7 +10597,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -10542,16 +10606,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -10564,16 +10645,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -10581,9 +10664,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -10611,7 +10698,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -10619,6 +10706,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -10640,16 +10728,21 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -10658,16 +10751,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -10677,13 +10782,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -10695,6 +10801,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -10705,12 +10812,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -10723,7 +10832,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -10732,16 +10841,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -10754,16 +10880,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -10771,9 +10899,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -10801,7 +10933,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -10809,6 +10941,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -10895,6 +11028,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 
@@ -11209,6 +11376,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -11227,6 +11395,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -11296,9 +11465,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -11309,6 +11483,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -11464,8 +11640,19 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -11663,18 +11850,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -11845,25 +12039,43 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -11880,16 +12092,21 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -11898,16 +12115,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -11917,13 +12146,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -11935,6 +12165,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -11945,12 +12176,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -11963,7 +12196,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -11972,16 +12205,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -11994,16 +12244,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -12011,9 +12263,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -12041,7 +12297,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -12049,6 +12305,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -12070,16 +12327,21 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -12088,16 +12350,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -12107,13 +12381,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -12125,6 +12400,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -12135,12 +12411,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -12153,7 +12431,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -12162,16 +12440,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -12184,16 +12479,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -12201,9 +12498,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -12231,7 +12532,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -12239,6 +12540,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -12325,6 +12627,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 
@@ -12639,6 +12975,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -12657,6 +12994,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -12726,9 +13064,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -12739,6 +13082,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -12894,8 +13239,19 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -13093,18 +13449,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -13275,25 +13638,43 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -13310,16 +13691,21 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -13328,16 +13714,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -13347,13 +13745,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -13365,6 +13764,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -13375,12 +13775,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -13393,7 +13795,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -13402,16 +13804,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -13424,16 +13843,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -13441,9 +13862,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -13471,7 +13896,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -13479,6 +13904,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -13500,16 +13926,21 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -13518,16 +13949,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -13537,13 +13980,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -13555,6 +13999,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -13565,12 +14010,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -13583,7 +14030,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -13592,16 +14039,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -13614,16 +14078,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -13631,9 +14097,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -13661,7 +14131,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -13669,6 +14139,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -13755,6 +14226,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 
@@ -14069,6 +14574,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -14087,6 +14593,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -14156,9 +14663,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -14169,6 +14681,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -14325,8 +14839,19 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -14524,18 +15049,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -14706,25 +15238,43 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -14741,16 +15291,21 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -14759,16 +15314,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -14778,13 +15345,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -14796,6 +15364,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -14806,12 +15375,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -14824,7 +15395,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -14833,16 +15404,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -14855,16 +15443,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -14872,9 +15462,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -14902,7 +15496,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -14910,6 +15504,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -14931,16 +15526,21 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -14949,16 +15549,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -14968,13 +15580,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -14986,6 +15599,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -14996,12 +15610,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -15014,7 +15630,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -15023,16 +15639,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -15045,16 +15678,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -15062,9 +15697,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -15092,7 +15731,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -15100,6 +15739,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -15186,6 +15826,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 
@@ -15500,6 +16174,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -15518,6 +16193,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -15587,9 +16263,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -15600,6 +16281,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -15749,8 +16432,19 @@ HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -15948,18 +16642,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -16130,25 +16831,43 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -16165,16 +16884,21 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -16183,16 +16907,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -16202,13 +16938,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -16220,6 +16957,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -16230,12 +16968,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -16248,7 +16988,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -16257,16 +16997,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -16279,16 +17036,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -16296,9 +17055,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -16326,7 +17089,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -16334,6 +17097,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -16355,16 +17119,21 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -16373,16 +17142,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -16392,13 +17173,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -16410,6 +17192,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -16420,12 +17203,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -16438,7 +17223,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -16447,16 +17232,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -16469,16 +17271,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -16486,9 +17290,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -16516,7 +17324,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -16524,6 +17332,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -16610,6 +17419,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 
@@ -16924,6 +17767,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -16942,6 +17786,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -17011,9 +17856,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -17024,6 +17874,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -17078,6 +17930,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__MR 6
 #define HFM__TALL 6
 #define HFM__PACE 2
+#define HFM__TICK 2
+#define HFM__PACKED_PACE 4
 #define hfm__vf __m256
 #define hfm__v_zero() _mm256_setzero_ps()
 #define hfm__v_set1(x) _mm256_set1_ps(x)
@@ -17175,8 +18029,19 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -17374,18 +18239,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -17556,25 +18428,43 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -17591,16 +18481,21 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -17609,16 +18504,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -17628,13 +18535,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -17646,6 +18554,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -17656,12 +18565,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -17674,7 +18585,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -17683,16 +18594,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -17705,16 +18633,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -17722,9 +18652,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -17752,7 +18686,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -17760,6 +18694,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -17781,16 +18716,21 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -17799,16 +18739,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -17818,13 +18770,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -17836,6 +18789,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -17846,12 +18800,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -17864,7 +18820,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -17873,16 +18829,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -17895,16 +18868,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -17912,9 +18887,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -17942,7 +18921,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -17950,6 +18929,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -18036,6 +19016,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 
@@ -18350,6 +19364,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -18368,6 +19383,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -18437,9 +19453,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -18450,6 +19471,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -18618,8 +19641,19 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -18817,18 +19851,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -18999,25 +20040,43 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -19034,16 +20093,21 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -19052,16 +20116,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -19071,13 +20147,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -19089,6 +20166,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -19099,12 +20177,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -19117,7 +20197,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -19126,16 +20206,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -19148,16 +20245,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -19165,9 +20264,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -19195,7 +20298,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -19203,6 +20306,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -19224,16 +20328,21 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -19242,16 +20351,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -19261,13 +20382,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -19279,6 +20401,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -19289,12 +20412,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -19307,7 +20432,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -19316,16 +20441,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -19338,16 +20480,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -19355,9 +20499,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -19385,7 +20533,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -19393,6 +20541,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -19479,6 +20628,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 
@@ -19793,6 +20976,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -19811,6 +20995,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -19880,9 +21065,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -19893,6 +21083,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -20138,8 +21330,19 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -20337,18 +21540,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -20519,25 +21729,43 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -20554,16 +21782,21 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -20572,16 +21805,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -20591,13 +21836,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -20609,6 +21855,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -20619,12 +21866,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -20637,7 +21886,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -20646,16 +21895,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -20668,16 +21934,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -20685,9 +21953,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -20715,7 +21987,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -20723,6 +21995,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -20744,16 +22017,21 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -20762,16 +22040,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -20781,13 +22071,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -20799,6 +22090,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -20809,12 +22101,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -20827,7 +22121,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -20836,16 +22130,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -20858,16 +22169,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -20875,9 +22188,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -20905,7 +22222,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -20913,6 +22230,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -20999,6 +22317,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 
@@ -21313,6 +22665,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -21331,6 +22684,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -21400,9 +22754,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -21413,6 +22772,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -21565,8 +22926,19 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -21764,18 +23136,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -21946,25 +23325,43 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -21981,16 +23378,21 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -21999,16 +23401,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -22018,13 +23432,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -22036,6 +23451,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -22046,12 +23462,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -22064,7 +23482,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -22073,16 +23491,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -22095,16 +23530,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -22112,9 +23549,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -22142,7 +23583,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -22150,6 +23591,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -22171,16 +23613,21 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -22189,16 +23636,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -22208,13 +23667,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -22226,6 +23686,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -22236,12 +23697,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -22254,7 +23717,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -22263,16 +23726,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -22285,16 +23765,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -22302,9 +23784,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -22332,7 +23818,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -22340,6 +23826,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -22426,6 +23913,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 
@@ -22740,6 +24261,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -22758,6 +24280,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -22827,9 +24350,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -22840,6 +24368,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -23218,7 +24748,9 @@ HFM__PRIVATE void hfm__panels_pack_all(const hfm__cpu *cpu, hfm__weight *weight,
    times some rows; the grid depends on the shapes alone. A worker keeps in its scratch the panel that it packed and the
    rows that it gathered, and finds them again if its next chunk needs them. */
 
-enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 65536 /* floats */, HFM__GATHERED_ROWS = 256 };
+enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 32768 /* floats */ };
+enum { HFM__GATHERED_FLOATS = 1 << 20 }; /* about so many are gathered at once, of 64 to PIECE_ROWS rows */
+enum { HFM__PACKED_COLUMNS = 256 };      /* with fewer outputs, packing x costs more than it saves */
 enum { HFM__BLOCK_ROWS = 64 }; /* with fewer, a core waits for the panel, and then has it for nothing */
 
 HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
@@ -23227,7 +24759,8 @@ typedef struct hfm__product {
   int64_t m, n, k;
   int32_t dtype, transposed;
   int32_t in_pairs;                   /* dtype is f32, but its elements are pairs of bf16: k counts these */
-  int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
+  int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block, */
+  int32_t packed;                     /* or packed as the kernel would rather read them */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
   int64_t at_once;                    /* panels that are used together: what stays in the second-level cache */
   int64_t few_rows;                   /* of x, and the weight [N, K]: dot products, `groups` parts of its rows */
@@ -23286,12 +24819,17 @@ HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
 /* Are so many rows multiplied as one is? */
 HFM__PRIVATE int hfm__few_rows(const hfm__cpu *cpu, int64_t m) { return m <= HFM__FEW_ROWS && !cpu->batch_invariant; }
 
-HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
+/* How many rows are gathered at once at most. */
+HFM__PRIVATE int64_t hfm__gathered_rows(const hfm__product *p) {
+  const int64_t rows = HFM__MAX((int64_t)HFM__BLOCK_ROWS, HFM__GATHERED_FLOATS / HFM__MAX(p->k, 1));
+  return HFM__MIN(HFM__MIN(rows, (int64_t)HFM__PIECE_ROWS), p->m);
+}
+
+HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p) {
   const int64_t nr = cpu->kernels->nr;
   const int64_t pieces =
       hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
-  p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
   p->few_rows = hfm__few_rows(cpu, p->m) && !p->transposed;
   if (p->few_rows) {
@@ -23301,7 +24839,7 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
     p->groups = HFM__MAX(1, (p->panels + together - 1) / together);
   }
   p->row_blocks = 1;
-  if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
+  if (p->gathered) p->row_blocks = (p->m + hfm__gathered_rows(p) - 1) / HFM__MAX(hfm__gathered_rows(p), 1);
   else if (!p->few_rows && pieces > p->panels)
     p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, p->m / HFM__BLOCK_ROWS));
   if (p->m == 0 || p->n == 0) p->groups = 0;
@@ -23341,8 +24879,7 @@ HFM__PRIVATE uint64_t hfm__product_sums_bytes(const hfm__cpu *cpu, const hfm__pr
 }
 
 HFM__PRIVATE uint64_t hfm__product_scratch_bytes(const hfm__cpu *cpu, const hfm__product *p) {
-  const uint64_t most = (uint64_t)HFM__MIN(p->m, (int64_t)HFM__GATHERED_ROWS);
-  const uint64_t rows = p->gathered ? most * (uint64_t)p->k * sizeof(float) : 0;
+  const uint64_t rows = p->gathered ? (uint64_t)(hfm__gathered_rows(p) * p->k) * sizeof(float) : 0;
   return hfm__aligned(sizeof(hfm__product_scratch)) + hfm__product_panel_bytes(cpu, p) +
          hfm__aligned((uint64_t)p->n * sizeof(float)) + hfm__product_sums_bytes(cpu, p) + hfm__aligned(rows);
 }
@@ -23426,6 +24963,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     held->block = block;
     g.a = gathered;
     g.lda = p->k;
+    g.packed = p->packed;
   }
   if (residual->data && !hfm__rows_even(residual, &ldr)) ldr = -1;
   g.ldr = ldr;
@@ -23525,6 +25063,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
 
 HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *lda) {
   hfm__product p;
+  int64_t ldr;
   int even;
   memset(&p, 0, sizeof p);
   p.m = hfm__rows(&a->in[0]);
@@ -23538,7 +25077,10 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
     p.k /= 2;
   }
   even = hfm__rows_even(&a->in[0], lda);
-  hfm__plan_product(a->cpu, &p, p.in_pairs || !even);
+  p.packed = a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && !hfm__few_rows(a->cpu, p.m) &&
+             (!a->in[3].data || hfm__rows_even(&a->in[3], &ldr));
+  p.gathered = p.in_pairs || p.packed || !even;
+  hfm__plan_product(a->cpu, &p);
   return p;
 }
 
@@ -23566,6 +25108,14 @@ HFM__PRIVATE void hfm__linear_gather_pairs(const hfm__op_args *a, int64_t first,
                                  rows + r * (k / 2), k);
 }
 
+/* The same, packed: rows are even. */
+HFM__PRIVATE void hfm__linear_pack_x(const hfm__op_args *a, int64_t first, int64_t count, float *rows) {
+  const hfm__operand *x = &a->in[0];
+  int64_t ld;
+  (void)hfm__rows_even(x, &ld);
+  a->cpu->kernels->pack_x(count, x->shape[x->rank - 1], (const float *)x->data + first * ld, ld, rows);
+}
+
 HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
@@ -23575,7 +25125,9 @@ HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
     hfm__run_few_rows(a, &p, rows, chunk);
   } else {
-    const hfm__gather_fn gather = hfm__product_in_pairs(&p) ? hfm__linear_gather_pairs : hfm__linear_gather;
+    const hfm__gather_fn gather = hfm__product_in_pairs(&p) ? hfm__linear_gather_pairs
+                                  : p.packed               ? hfm__linear_pack_x
+                                                           : hfm__linear_gather;
     hfm__run_product(a, &p, p.gathered ? gather : NULL, lda, chunk, worker);
   }
 }
@@ -23596,7 +25148,8 @@ HFM__PRIVATE hfm__product hfm__conv2d_product(const hfm__op_args *a) {
   p.k = weight->shape[1] * weight->shape[2] * weight->shape[3];
   p.n = weight->shape[0];
   p.dtype = weight->dtype;
-  hfm__plan_product(a->cpu, &p, 1);
+  p.gathered = 1;
+  hfm__plan_product(a->cpu, &p);
   return p;
 }
 

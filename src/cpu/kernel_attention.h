@@ -159,6 +159,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   hfm__ahead ahead;
   int64_t j, next;
   ahead.bytes = ahead.gap = 0;
+  ahead.lines = 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -177,6 +178,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
   ahead.bytes = 64;
+  ahead.lines = 2;
   ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;

@@ -24,25 +24,43 @@
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out = activation(sums + bias) + residual for a tile, in up to three passes over sums, which are in the first
-   cache. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
+                                               const float *bias, const float *more, int64_t ldr, float *out,
+                                               int64_t ldo, int64_t rows, int64_t n) {
+  int64_t r, i;
+  for (r = 0; r < rows; r++, sums += width, out += ldo) {
+    for (i = 0; i + HFM__W <= n; i += HFM__W) {
+      hfm__vf x = hfm__v_load(sums + i);
+      if (biased) x = hfm__v_add(x, hfm__v_load(bias + i));
+      if (residual) x = hfm__v_add(x, hfm__v_load(more + r * ldr + i));
+      hfm__v_store(out + i, x);
+    }
+    if (i < n) {
+      hfm__vf x = hfm__v_load_n(sums + i, n - i);
+      if (biased) x = hfm__v_add(x, hfm__v_load_n(bias + i, n - i));
+      if (residual) x = hfm__v_add(x, hfm__v_load_n(more + r * ldr + i, n - i));
+      hfm__v_store_n(out + i, x, n - i);
+    }
+  }
+}
+
+/* out = activation(sums + bias) + residual for a tile, whose sums are in the first cache. */
 HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, int64_t width, int64_t row,
                                                int64_t rows, int64_t column) {
   const int64_t n = HFM__MIN(g->n - column, width);
-  int64_t r, i;
-  if (g->bias)
-    for (r = 0; r < rows; r++) HFM__ROW_FN(add)(sums + r * width, g->bias + column, 0, sums + r * width, n);
-  if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
-  for (r = 0; r < rows; r++) {
-    const float *from = sums + r * width;
-    float *to = g->out + (row + r) * g->ldo + column;
-    if (g->residual) {
-      HFM__ROW_FN(add)(from, g->residual + (row + r) * g->ldr + column, 0, to, n);
-    } else {
-      for (i = 0; i + HFM__W <= n; i += HFM__W) hfm__v_store(to + i, hfm__v_load(from + i));
-      if (i < n) hfm__v_store_n(to + i, hfm__v_load(from + i), n - i);
-    }
+  const float *bias = g->bias ? g->bias + column : NULL;
+  const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
+  float *out = g->out + row * g->ldo + column;
+  if (g->activation) {
+    if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
+    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    bias = NULL;
   }
+  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
+  else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
 #define HFM__TILE_TARGET HFM__TARGET
@@ -138,6 +156,40 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
   if (p->transposed) HFM__FOR_DTYPE(HFM__FN(pack_columns_as), p->dtype, p);
   else HFM__FOR_DTYPE(HFM__FN(pack_rows_as), p->dtype, p);
 }
+
+#if HFM__PACKED_PACE
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
+   and what is too much of it overwritten by the next; at the end there is no next. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
+                                                          float *to) {
+  int64_t at, i;
+  for (at = 0; at + HFM__W <= k; at += HFM__W) {
+    hfm__vf r[HFM__W];
+    HFM__UNROLL
+    for (i = 0; i < HFM__W; i++) r[i] = hfm__v_load(x + HFM__MIN(i, rows - 1) * ld + at);
+    hfm__v_transpose(r);
+    if (at + 2 * HFM__W <= k) {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (at + i) * rows, r[i]);
+    } else {
+      HFM__UNROLL
+      for (i = 0; i < HFM__W; i++) hfm__v_store_n(to + (at + i) * rows, r[i], rows);
+    }
+  }
+  for (; at < k; at++)
+    for (i = 0; i < rows; i++) to[at * rows + i] = x[i * ld + at];
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to) {
+  const int64_t steps = (rows + HFM__MR - 1) / HFM__MR;
+  int64_t s, row = 0;
+  for (s = 0; s < steps; s++) {
+    const int64_t count = hfm__rows_of_step(rows - row, steps - s, HFM__MR);
+    HFM__FN(pack_step_of_x)(count, k, x + row * ld, ld, to + row * k);
+    row += count;
+  }
+}
+#endif
 
 /* ---- A few rows ---- */
 

@@ -16,6 +16,7 @@ typedef struct hfm__gemm {
   int64_t rows, n, k;
   const float *a;        /* [rows][lda] */
   int64_t lda;
+  int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
   const float *panels;
   int32_t cold;          /* 1: the panels are in memory rather than in a cache */
   const float *bias;     /* [n] or NULL */
@@ -29,10 +30,12 @@ typedef struct hfm__gemm {
   int64_t next_bytes;
 } hfm__gemm;
 
-/* What a tile fetches for later while it computes: `bytes` for each k, from `at` on, and as much from `at + gap` on. */
+/* What a tile fetches for later while it computes: at every tick, of one or a few k, so many lines, `gap` bytes from
+   each other, the first of them at `at`; then `at` goes on by `bytes`. */
 typedef struct hfm__ahead {
   const char *at;
   int64_t bytes, gap;
+  int32_t lines;
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
@@ -126,6 +129,9 @@ typedef struct hfm__kernels {
      the rounding of n floats to n / 2 units. The processor may be without them all the same: hfm__cpu.gemm_bf16. */
   void (*gemm_bf16)(const hfm__gemm *g);
   void (*narrow_bf16)(const float *x, void *pairs, int64_t n);
+  /* Where the tier multiplies packed rows faster, else NULL: up to PIECE_ROWS rows of x, `ld` apart, become steps of up
+     to MR rows, each [k][rows of the step]. */
+  void (*pack_x)(int64_t rows, int64_t k, const float *x, int64_t ld, float *to);
 } hfm__kernels;
 
 /* For loops over the registers of an array, which must be unrolled for it to stay in registers. */

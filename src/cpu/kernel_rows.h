@@ -49,18 +49,25 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
-/* f16 or bf16 to f32 */
-HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  const uint16_t *from = (const uint16_t *)src;
-  const int64_t whole = n - n % HFM__W;
-  int64_t i;
-  if (dtype == HFM_BF16) {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_bf16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__bf16_bits(hfm__load_u16(from + i));
-  } else {
-    for (i = 0; i < whole; i += HFM__W) hfm__v_store(dst + i, hfm__v_load_f16(from + i));
-    for (i = whole; i < n; i++) dst[i] = hfm__half_bits(hfm__load_u16(from + i));
+/* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
+   line. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+  int64_t i = 0;
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+    HFM__WIDEN(i)
+    HFM__WIDEN(i + HFM__W)
+    HFM__WIDEN(i + 2 * HFM__W)
+    HFM__WIDEN(i + 3 * HFM__W)
   }
+  for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
+  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+#undef HFM__WIDEN
+}
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {

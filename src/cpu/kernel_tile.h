@@ -7,16 +7,21 @@
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`. b are strips
-   [k][2 vectors], `apart` floats from each other. rows and vectors are constants wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, int64_t k, const float *a,
-                                                  int64_t lda, const float *b, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+/* Lines that are fetched in a tick at most: as many as are read then. */
+#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
+
+/* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
+   this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
+                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
+                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
   const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int pace = HFM__SMALL ? 1 : HFM__PACE;
+  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
@@ -25,16 +30,28 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
-#define HFM__X(r) ((r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
+#define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    hfm__v_prefetch(next, 2); \
-    if (HFM__STRIP * sizeof(float) > 64) hfm__v_prefetch(next + gap, 2); \
-    next += bytes; \
+    if (step % tick == 0) { \
+      hfm__v_prefetch(next, 2); \
+      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
+      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
+        hfm__v_prefetch(next + gap * 2, 2); \
+        hfm__v_prefetch(next + gap * 3, 2); \
+      } \
+      next += bytes; \
+    } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
+#define HFM__GO(steps) \
+  b += (steps) * HFM__STRIP; \
+  a += (steps) * step_of_a; \
+  a3 += steps; \
+  a6 += steps; \
+  a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   HFM__TALL_ROWS(HFM__DECLARE)
@@ -44,13 +61,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   for (i = k / pace; i > 0; i--) {
     HFM__STEP(0)
     if (pace > 1) HFM__STEP(1)
-    b += pace * HFM__STRIP;
-    a += pace;
-    a3 += pace;
-    a6 += pace;
-    a9 += pace;
+    if (pace > 2) HFM__STEP(2)
+    if (pace > 2) HFM__STEP(3)
+    HFM__GO(pace)
   }
-  if (pace > 1 && k % 2) HFM__STEP(0)
+  for (i = pace > 1 ? k % pace : 0; i > 0; i--) {
+    HFM__STEP(0)
+    HFM__GO(1)
+  }
   HFM__TALL_ROWS(HFM__STORE)
 #undef HFM__ZERO
 #undef HFM__DECLARE
@@ -62,6 +80,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__X
 #undef HFM__ROW
 #undef HFM__STEP
+#undef HFM__GO
 #undef HFM__PUT
 #undef HFM__STORE
 }
@@ -72,12 +91,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
-    for (; rows > 0; rows--, a += lda, c += ldc) HFM__GEMM(tile)(1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead);
+    for (; rows > 0; rows--, a += lda, c += ldc)
+      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
-#define HFM__TILE_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__TILE_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -90,7 +111,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                          const float *b, float *c, int64_t ldc, int32_t more,
                                                          const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__TALL_ROWS(HFM__TALL_CASE)
     default: break;
@@ -99,16 +120,33 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k
 }
 #endif
 
-/* What to fetch during `ticks` steps along K of what comes next: two halves of `bytes` in all, `gap` bytes apart. A
-   core that is asked for more than one line a tick drops some, and the holes cost more than they bring: then only the
-   first half is fetched. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
-                                                              int64_t ticks) {
-  const int64_t streams = HFM__STRIP > 16 ? 2 : 1;
+#if HFM__PACKED_PACE
+/* The same for packed rows. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           const hfm__ahead *ahead) {
+#define HFM__PACKED_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  switch (rows) {
+    HFM__ROWS(HFM__PACKED_CASE)
+    default: break;
+  }
+#undef HFM__PACKED_CASE
+}
+#endif
+
+/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
+   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
+   than they bring: then only the first half is fetched. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
+                                                              int64_t gap, int64_t steps) {
+  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.bytes = bytes > 0 && ticks > 0 ? HFM__MIN((bytes / streams + ticks - 1) / ticks, 64) : 0;
-  ahead.gap = ahead.bytes < 64 ? gap : 0;
+  ahead.lines = 1;
+  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
+  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
+  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
   return ahead;
 }
 
@@ -121,16 +159,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
   if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
     ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = width * (int64_t)sizeof(float);
+    ahead.bytes = tick * width * (int64_t)sizeof(float);
     ahead.gap = 64;
+    ahead.lines = HFM__MOST_LINES(tick);
   }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const float *a = g->a + (first + row) * g->lda + k0;
+    const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = 0; column < g->n; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
       float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
@@ -138,9 +178,13 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
       else
 #endif
+#if HFM__PACKED_PACE
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      else
+#endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * k;
+      ahead.at += ahead.bytes * (k / tick);
     }
     row += count;
   }
@@ -168,7 +212,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
-        gap = strip;
+        gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
       if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
       else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
@@ -176,6 +220,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
+#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT

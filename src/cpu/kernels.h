@@ -16,8 +16,19 @@
 #define hfm__t_store(p, x) hfm__v_store(p, x)
 #define hfm__t_fma(a, b, c) hfm__v_fma(a, b, c)
 #endif
+#if HFM__SMALL
+#undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
+#endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
+#endif
+#ifndef HFM__TICK
+#define HFM__TICK 1
+#endif
+#ifndef HFM__PACKED_PACE
+#define HFM__PACKED_PACE 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -39,9 +50,14 @@ static const hfm__kernels HFM__FN(kernels) = {
   HFM__ROW_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
 #ifdef hfm__v_dot_bf16
-  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16)
+  HFM__FN(gemm_bf16), HFM__FN(narrow_bf16),
 #else
-  NULL, NULL
+  NULL, NULL,
+#endif
+#if HFM__PACKED_PACE
+  HFM__FN(pack_x)
+#else
+  NULL
 #endif
 };
 
@@ -52,6 +68,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
+#undef HFM__TICK
+#undef HFM__PACKED_PACE
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES

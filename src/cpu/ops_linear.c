@@ -3,7 +3,9 @@
    times some rows; the grid depends on the shapes alone. A worker keeps in its scratch the panel that it packed and the
    rows that it gathered, and finds them again if its next chunk needs them. */
 
-enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 65536 /* floats */, HFM__GATHERED_ROWS = 256 };
+enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 32768 /* floats */ };
+enum { HFM__GATHERED_FLOATS = 1 << 20 }; /* about so many are gathered at once, of 64 to PIECE_ROWS rows */
+enum { HFM__PACKED_COLUMNS = 256 };      /* with fewer outputs, packing x costs more than it saves */
 enum { HFM__BLOCK_ROWS = 64 }; /* with fewer, a core waits for the panel, and then has it for nothing */
 
 HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
@@ -12,7 +14,8 @@ typedef struct hfm__product {
   int64_t m, n, k;
   int32_t dtype, transposed;
   int32_t in_pairs;                   /* dtype is f32, but its elements are pairs of bf16: k counts these */
-  int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block */
+  int32_t gathered;                   /* rows of x are made contiguous in scratch, block by block, */
+  int32_t packed;                     /* or packed as the kernel would rather read them */
   int64_t panels, row_blocks, groups; /* of the grid: group of panels by block of rows */
   int64_t at_once;                    /* panels that are used together: what stays in the second-level cache */
   int64_t few_rows;                   /* of x, and the weight [N, K]: dot products, `groups` parts of its rows */
@@ -71,12 +74,17 @@ HFM__PRIVATE int64_t hfm__pieces(double flops, int64_t bytes) {
 /* Are so many rows multiplied as one is? */
 HFM__PRIVATE int hfm__few_rows(const hfm__cpu *cpu, int64_t m) { return m <= HFM__FEW_ROWS && !cpu->batch_invariant; }
 
-HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int gathered) {
+/* How many rows are gathered at once at most. */
+HFM__PRIVATE int64_t hfm__gathered_rows(const hfm__product *p) {
+  const int64_t rows = HFM__MAX((int64_t)HFM__BLOCK_ROWS, HFM__GATHERED_FLOATS / HFM__MAX(p->k, 1));
+  return HFM__MIN(HFM__MIN(rows, (int64_t)HFM__PIECE_ROWS), p->m);
+}
+
+HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p) {
   const int64_t nr = cpu->kernels->nr;
   const int64_t pieces =
       hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
-  p->gathered = gathered;
   p->at_once = HFM__MAX(1, HFM__PANELS_AT_ONCE / (HFM__MAX(p->k, 1) * nr));
   p->few_rows = hfm__few_rows(cpu, p->m) && !p->transposed;
   if (p->few_rows) {
@@ -86,7 +94,7 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p, int ga
     p->groups = HFM__MAX(1, (p->panels + together - 1) / together);
   }
   p->row_blocks = 1;
-  if (gathered) p->row_blocks = (p->m + HFM__GATHERED_ROWS - 1) / HFM__GATHERED_ROWS;
+  if (p->gathered) p->row_blocks = (p->m + hfm__gathered_rows(p) - 1) / HFM__MAX(hfm__gathered_rows(p), 1);
   else if (!p->few_rows && pieces > p->panels)
     p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, p->m / HFM__BLOCK_ROWS));
   if (p->m == 0 || p->n == 0) p->groups = 0;
@@ -126,8 +134,7 @@ HFM__PRIVATE uint64_t hfm__product_sums_bytes(const hfm__cpu *cpu, const hfm__pr
 }
 
 HFM__PRIVATE uint64_t hfm__product_scratch_bytes(const hfm__cpu *cpu, const hfm__product *p) {
-  const uint64_t most = (uint64_t)HFM__MIN(p->m, (int64_t)HFM__GATHERED_ROWS);
-  const uint64_t rows = p->gathered ? most * (uint64_t)p->k * sizeof(float) : 0;
+  const uint64_t rows = p->gathered ? (uint64_t)(hfm__gathered_rows(p) * p->k) * sizeof(float) : 0;
   return hfm__aligned(sizeof(hfm__product_scratch)) + hfm__product_panel_bytes(cpu, p) +
          hfm__aligned((uint64_t)p->n * sizeof(float)) + hfm__product_sums_bytes(cpu, p) + hfm__aligned(rows);
 }
@@ -211,6 +218,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     held->block = block;
     g.a = gathered;
     g.lda = p->k;
+    g.packed = p->packed;
   }
   if (residual->data && !hfm__rows_even(residual, &ldr)) ldr = -1;
   g.ldr = ldr;
@@ -310,6 +318,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
 
 HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *lda) {
   hfm__product p;
+  int64_t ldr;
   int even;
   memset(&p, 0, sizeof p);
   p.m = hfm__rows(&a->in[0]);
@@ -323,7 +332,10 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
     p.k /= 2;
   }
   even = hfm__rows_even(&a->in[0], lda);
-  hfm__plan_product(a->cpu, &p, p.in_pairs || !even);
+  p.packed = a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && !hfm__few_rows(a->cpu, p.m) &&
+             (!a->in[3].data || hfm__rows_even(&a->in[3], &ldr));
+  p.gathered = p.in_pairs || p.packed || !even;
+  hfm__plan_product(a->cpu, &p);
   return p;
 }
 
@@ -351,6 +363,14 @@ HFM__PRIVATE void hfm__linear_gather_pairs(const hfm__op_args *a, int64_t first,
                                  rows + r * (k / 2), k);
 }
 
+/* The same, packed: rows are even. */
+HFM__PRIVATE void hfm__linear_pack_x(const hfm__op_args *a, int64_t first, int64_t count, float *rows) {
+  const hfm__operand *x = &a->in[0];
+  int64_t ld;
+  (void)hfm__rows_even(x, &ld);
+  a->cpu->kernels->pack_x(count, x->shape[x->rank - 1], (const float *)x->data + first * ld, ld, rows);
+}
+
 HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__worker *worker) {
   int64_t lda;
   const hfm__product p = hfm__linear_product(a, &lda);
@@ -360,7 +380,9 @@ HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
     hfm__run_few_rows(a, &p, rows, chunk);
   } else {
-    const hfm__gather_fn gather = hfm__product_in_pairs(&p) ? hfm__linear_gather_pairs : hfm__linear_gather;
+    const hfm__gather_fn gather = hfm__product_in_pairs(&p) ? hfm__linear_gather_pairs
+                                  : p.packed               ? hfm__linear_pack_x
+                                                           : hfm__linear_gather;
     hfm__run_product(a, &p, p.gathered ? gather : NULL, lda, chunk, worker);
   }
 }
@@ -381,7 +403,8 @@ HFM__PRIVATE hfm__product hfm__conv2d_product(const hfm__op_args *a) {
   p.k = weight->shape[1] * weight->shape[2] * weight->shape[3];
   p.n = weight->shape[0];
   p.dtype = weight->dtype;
-  hfm__plan_product(a->cpu, &p, 1);
+  p.gathered = 1;
+  hfm__plan_product(a->cpu, &p);
   return p;
 }
 

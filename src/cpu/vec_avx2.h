@@ -5,6 +5,8 @@
 #define HFM__MR 6
 #define HFM__TALL 6
 #define HFM__PACE 2
+#define HFM__TICK 2
+#define HFM__PACKED_PACE 4
 #define hfm__vf __m256
 #define hfm__v_zero() _mm256_setzero_ps()
 #define hfm__v_set1(x) _mm256_set1_ps(x)

@@ -150,6 +150,29 @@ static void linear_shapes(const hfm__cpu *cpu) {
   }
 }
 
+/* So many outputs that rows of x are packed where the tier would rather read them so: in steps of any size, ending
+   anywhere in a vector along K, and more of them than are gathered at once. */
+static void linear_many_outputs(const hfm__cpu *cpu) {
+  const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr;
+  const int64_t ms[] = {HFM__FEW_ROWS + 1, mr + 1, 2 * mr + 3, 4 * mr, HFM__PIECE_ROWS + 3};
+  const int64_t ks[] = {1, 2, 5, 7, 8, 9, 15, 16, 17, 35};
+  linear_case c;
+  size_t i, j;
+  memset(&c, 0, sizeof c);
+  for (i = 0; i < HFM__COUNT(ms); i++) {
+    for (j = 0; j < HFM__COUNT(ks); j++) {
+      c.m = ms[i];
+      c.n = HFM__PACKED_COLUMNS + (j % 2 ? nr / 2 + 1 : 0);
+      c.k = ks[j];
+      c.dtype = weight_types[(i + j) % HFM__COUNT(weight_types)];
+      c.with_bias = j % 2 == 0;
+      c.with_residual = j % 3 == 0;
+      c.activation = j % 4 == 0 ? HFM__ACT_relu : HFM__ACT_none;
+      check_linear(cpu, &c, i % 2 == 0);
+    }
+  }
+}
+
 /* K so deep that a panel is taken in pieces, with more rows than one block of them. */
 static void linear_deep(const hfm__cpu *cpu) {
   const int64_t nr = cpu->kernels->nr, k = HFM__PIECE_FLOATS / nr + 34;
@@ -262,6 +285,39 @@ static void linear_one_order(const hfm__cpu *given) {
     }
     free_linear(&d);
     free(first);
+  }
+}
+
+/* Nor does it matter whether rows are packed: the first outputs of many are those of a product that has no more. */
+static void linear_packed_order(const hfm__cpu *cpu) {
+  const int64_t some = HFM__PACKED_COLUMNS / 2, many = HFM__PACKED_COLUMNS + 3, ks[] = {77, HFM__PIECE_FLOATS / 16 + 34};
+  size_t i, t;
+  for (i = 0; i < HFM__COUNT(ks); i++) {
+    for (t = 0; t < HFM__COUNT(weight_types); t++) {
+      linear_case c;
+      linear_data d;
+      float *first;
+      int64_t r;
+      int32_t threads;
+      memset(&c, 0, sizeof c);
+      c.m = 3 * cpu->kernels->mr + 2;
+      c.n = many;
+      c.k = ks[i];
+      c.dtype = weight_types[t];
+      c.with_bias = 1;
+      d = make_linear(&c, 0);
+      first = (float *)malloc((size_t)(c.m * some) * 4);
+      c.n = some;
+      run_linear(cpu, &c, &d, 1, NULL, first);
+      c.n = many;
+      for (threads = 1; threads <= 2; threads++) {
+        run_linear(cpu, &c, &d, threads, NULL, (float *)d.out.data);
+        for (r = 0; r < c.m; r++)
+          CHECK(memcmp(first + r * some, (float *)d.out.data + r * many, (size_t)some * 4) == 0);
+      }
+      free_linear(&d);
+      free(first);
+    }
   }
 }
 
@@ -460,6 +516,8 @@ static void test_linear_deep_one_order(void) {
   if (hfm__cpu_make_strict(&cpu, &error) == HFM_OK) deep_one_order(&cpu);
 }
 static void test_linear_shapes(void) { each_tier(linear_shapes); }
+static void test_linear_many_outputs(void) { each_tier(linear_many_outputs); }
+static void test_linear_packed_order(void) { each_tier_exactly(linear_packed_order); }
 static void test_linear_empty(void) { each_tier(linear_empty); }
 static void test_linear_one_order(void) { each_tier_exactly(linear_one_order); }
 static void test_linear_few_rows_order(void) { each_tier_exactly(linear_few_rows_order); }
@@ -484,8 +542,10 @@ static void test_conv_shapes(void) { each_tier(conv_shapes); }
 
 static void test_linear(void) {
   TEST(test_linear_shapes);
+  TEST(test_linear_many_outputs);
   TEST(test_linear_empty);
   TEST(test_linear_one_order);
+  TEST(test_linear_packed_order);
   TEST(test_linear_few_rows_order);
   TEST(test_linear_deep);
   TEST(test_linear_deep_one_order);
