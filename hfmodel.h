@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "76c4a2c0c2e3b53b" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "c6caf8de7a650f49" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9742,6 +9742,8 @@ enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 /* Bytes from what is read to what is fetched for later: in panels; in weight rows, by one row of x; by a few. */
 enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024, HFM__FETCH_FEW = 4096 };
+/* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
+enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
@@ -10976,6 +10978,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -10989,6 +10997,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -11016,6 +11028,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
@@ -12575,6 +12588,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -12588,6 +12607,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -12615,6 +12638,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
@@ -14174,6 +14198,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -14187,6 +14217,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -14214,6 +14248,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
@@ -15774,6 +15809,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -15787,6 +15828,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -15814,6 +15859,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
@@ -17367,6 +17413,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -17380,6 +17432,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -17407,6 +17463,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
@@ -18964,6 +19021,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -18977,6 +19040,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -19004,6 +19071,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
@@ -20576,6 +20644,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -20589,6 +20663,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -20616,6 +20694,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
@@ -22265,6 +22344,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -22278,6 +22363,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -22305,6 +22394,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
@@ -23861,6 +23951,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -23874,6 +23970,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -23901,6 +24001,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)

@@ -104,6 +104,12 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
+/* Fetches element i of the row that is FETCH_PACKED rows after row r. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
+  const int64_t size = dtype == HFM_F32 ? 4 : 2;
+  hfm__v_prefetch((const char *)p->weight + ((r + HFM__FETCH_PACKED) * p->ld + i) * size, 1);
+}
+
 /* Where column n of a panel begins. */
 HFM__INLINE float *HFM__FN(panel_column)(const hfm__pack *p, int64_t n) {
   return p->panel + n / HFM__STRIP * p->apart + n % HFM__STRIP;
@@ -117,6 +123,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k + HFM__W <= k1; k += HFM__W) {
       hfm__vf r[HFM__W];
+      if (p->k <= HFM__SHORT_ROW && k % 16 == 0) {
+        HFM__UNROLL
+        for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
+      }
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
@@ -144,6 +154,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_as)(const int32_t dtype, con
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, const hfm__pack *p) {
   int64_t n, k;
   for (k = 0; k < p->k; k++) {
+    HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
       hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
