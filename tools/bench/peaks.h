@@ -96,32 +96,80 @@ static double fma_peak(const machine_peaks *m, int32_t products) {
 }
 
 static volatile uint64_t read_sink;
+enum { READ_PIECE = 2 << 20 }; /* bytes: as much as a small weight has */
 
-/* Fetches every line of its share of the window, in four streams. */
-static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
-  const uint8_t *p = (const uint8_t *)ctx + chunk * (2 << 20);
-  const size_t quarter = (2 << 20) / 4;
-  size_t i;
+/* All bytes of four streams of `quarter` bytes each: an exclusive or of them. */
+static uint64_t read_streams(const uint8_t *p, size_t quarter) {
+  size_t i, s;
   uint64_t x = 0;
-  (void)worker;
-  for (i = 0; i < quarter; i += 64) {
-    const uint8_t *q = p + i;
-    x ^= *(const uint64_t *)(const void *)q ^ *(const uint64_t *)(const void *)(q + quarter);
-    x ^= *(const uint64_t *)(const void *)(q + 2 * quarter) ^ *(const uint64_t *)(const void *)(q + 3 * quarter);
-  }
-  read_sink = read_sink ^ x;
+  for (i = 0; i < quarter; i += 64)
+    for (s = 0; s < 4; s++) {
+      const uint64_t *line = (const uint64_t *)(const void *)(p + s * quarter + i);
+      x ^= (line[0] ^ line[1] ^ line[2] ^ line[3]) ^ (line[4] ^ line[5] ^ line[6] ^ line[7]);
+    }
+  return x;
 }
 
-/* Bytes per second of all threads together, over a window that moves so that no cache helps. */
+#if HFM__WITH_AVX2
+/* The same in vectors, as kernels read: a tenth faster on a Zen 3. */
+HFM__ATTRIBUTE_TARGET("avx2") static uint64_t read_streams_avx2(const uint8_t *p, size_t quarter) {
+  __m256i x[4];
+  uint64_t sums[4] = {0, 0, 0, 0};
+  size_t i;
+  x[0] = x[1] = x[2] = x[3] = _mm256_setzero_si256();
+#define READ_LINE(s) { \
+    const __m256i *line = (const __m256i *)(const void *)(p + (s) * quarter + i); \
+    x[s] = _mm256_xor_si256(x[s], _mm256_xor_si256(_mm256_loadu_si256(line), _mm256_loadu_si256(line + 1))); \
+  }
+  for (i = 0; i < quarter; i += 64) {
+    READ_LINE(0)
+    READ_LINE(1)
+    READ_LINE(2)
+    READ_LINE(3)
+  }
+#undef READ_LINE
+  x[0] = _mm256_xor_si256(_mm256_xor_si256(x[0], x[1]), _mm256_xor_si256(x[2], x[3]));
+  _mm256_storeu_si256((__m256i *)(void *)sums, x[0]);
+  return sums[0] ^ sums[1] ^ sums[2] ^ sums[3];
+}
+#endif
+
+/* Reads its piece of the arena. */
+static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
+  const machine_peaks *m = (const machine_peaks *)ctx;
+  const uint8_t *p = m->arena + m->at + chunk * READ_PIECE;
+  (void)worker;
+#if HFM__WITH_AVX2
+  if (m->isa >= HFM_ISA_AVX2) {
+    read_sink = read_sink ^ read_streams_avx2(p, READ_PIECE / 4);
+    return;
+  }
+#endif
+  read_sink = read_sink ^ read_streams(p, READ_PIECE / 4);
+}
+
+static int compare_seconds(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Bytes per second of all threads together: the median over pieces of a window, as that of calls is what counts for an
+   op. The window moves so that no cache helps. */
 static double read_peak(machine_peaks *m) {
-  const uint64_t window = m->arena_bytes / 4;
-  double t;
-  if (m->at + window > m->arena_bytes) m->at = 0;
-  t = seconds();
-  (void)hfm__pool_run(m->pool, read_chunk, m->arena + m->at, 0, (int64_t)(window >> 21), 0);
-  t = seconds() - t;
-  m->at += window;
-  return (double)window / t;
+  enum { PIECES = 32 };
+  const uint64_t step = (uint64_t)m->pool->threads * READ_PIECE;
+  double spent[PIECES];
+  int i;
+  for (i = 0; i < PIECES; i++) {
+    double t;
+    if (m->at + step > m->arena_bytes) m->at = 0;
+    t = seconds();
+    (void)hfm__pool_run(m->pool, read_chunk, m, 0, m->pool->threads, 0);
+    spent[i] = seconds() - t;
+    m->at += step;
+  }
+  qsort(spent, PIECES, sizeof *spent, compare_seconds);
+  return (double)step / spent[PIECES / 2];
 }
 
 static uint8_t *cold_memory(uint64_t size) {
