@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c6caf8de7a650f49" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "f5f558ff3674fb17" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9740,8 +9740,8 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Bytes from what is read to what is fetched for later: in panels; in weight rows, by one row of x; by a few. */
-enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024, HFM__FETCH_FEW = 4096 };
+/* Bytes from what is read to what is fetched for later: in panels; in weight rows. */
+enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
@@ -11078,22 +11078,27 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 
 /* ---- A few rows ---- */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
-   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = HFM__W > 1 && HFM__W < 16;
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p = hfm__v_load(x + i);
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -11101,22 +11106,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 2, 1);
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
-    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    if (two) {
-      const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-    }
+    HFM__ADD_PRODUCTS(i)
+    HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  s0 = hfm__v_sum(hfm__v_add(a0, b0));
-  s1 = hfm__v_sum(hfm__v_add(a1, b1));
-  s2 = hfm__v_sum(hfm__v_add(a2, b2));
-  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  if (i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -11130,48 +11131,43 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
-   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
-   with weight row v; where a row sums in two, with its v-th vectors of two. */
+/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
+   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
+   pass over it, from the caches, and the processor fetches better than they would. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t row, int64_t later) {
-  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, v;
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][4];
+  int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > r ? r : 0]; \
-  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
 #define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
-    c0##r = hfm__v_float_fma(x, p0, c0##r); \
-    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
-    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
-    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
-    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
   }
-#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
-    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
   }
   HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
-    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
-    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
-    if (four) {
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart) * size, 1);
       hfm__v_prefetch(next + (i + apart * 2) * size, 1);
       hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    } else {
-      hfm__v_prefetch(next + i * size, 2);
     }
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
@@ -11180,41 +11176,28 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #undef HFM__ROW_OF_X
 #undef HFM__ADD_PRODUCTS
 #undef HFM__PUT_SUMS
-  for (v = 0; v < (four ? 4 : 1); v++) {
-    for (r = 0; r < g->m; r++) {
-      float sum = sums[v][r];
-      for (i = end; i < k; i++)
-        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
-      g->out[r * g->ldo + row + v * g->apart] = sum;
-    }
-  }
-}
-
-/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
-  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
-  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
-  int64_t row, stream;
-  for (row = 0; row < g->rows; row++) {
-    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
-      const int64_t at = row + stream * g->apart;
-      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
     }
   }
 }
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
+  int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
-  int64_t r;
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  if (g->m > 2) {
-    HFM__FN(few_rows_as)(dtype, 4, g);
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
-    HFM__FN(few_rows_as)(dtype, 2, g);
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -12688,22 +12671,27 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 
 /* ---- A few rows ---- */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
-   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = HFM__W > 1 && HFM__W < 16;
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p = hfm__v_load(x + i);
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -12711,22 +12699,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 2, 1);
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
-    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    if (two) {
-      const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-    }
+    HFM__ADD_PRODUCTS(i)
+    HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  s0 = hfm__v_sum(hfm__v_add(a0, b0));
-  s1 = hfm__v_sum(hfm__v_add(a1, b1));
-  s2 = hfm__v_sum(hfm__v_add(a2, b2));
-  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  if (i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -12740,48 +12724,43 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
-   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
-   with weight row v; where a row sums in two, with its v-th vectors of two. */
+/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
+   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
+   pass over it, from the caches, and the processor fetches better than they would. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t row, int64_t later) {
-  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, v;
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][4];
+  int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > r ? r : 0]; \
-  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
 #define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
-    c0##r = hfm__v_float_fma(x, p0, c0##r); \
-    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
-    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
-    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
-    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
   }
-#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
-    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
   }
   HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
-    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
-    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
-    if (four) {
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart) * size, 1);
       hfm__v_prefetch(next + (i + apart * 2) * size, 1);
       hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    } else {
-      hfm__v_prefetch(next + i * size, 2);
     }
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
@@ -12790,41 +12769,28 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #undef HFM__ROW_OF_X
 #undef HFM__ADD_PRODUCTS
 #undef HFM__PUT_SUMS
-  for (v = 0; v < (four ? 4 : 1); v++) {
-    for (r = 0; r < g->m; r++) {
-      float sum = sums[v][r];
-      for (i = end; i < k; i++)
-        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
-      g->out[r * g->ldo + row + v * g->apart] = sum;
-    }
-  }
-}
-
-/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
-  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
-  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
-  int64_t row, stream;
-  for (row = 0; row < g->rows; row++) {
-    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
-      const int64_t at = row + stream * g->apart;
-      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
     }
   }
 }
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
+  int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
-  int64_t r;
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  if (g->m > 2) {
-    HFM__FN(few_rows_as)(dtype, 4, g);
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
-    HFM__FN(few_rows_as)(dtype, 2, g);
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -14298,22 +14264,27 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 
 /* ---- A few rows ---- */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
-   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = HFM__W > 1 && HFM__W < 16;
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p = hfm__v_load(x + i);
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -14321,22 +14292,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 2, 1);
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
-    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    if (two) {
-      const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-    }
+    HFM__ADD_PRODUCTS(i)
+    HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  s0 = hfm__v_sum(hfm__v_add(a0, b0));
-  s1 = hfm__v_sum(hfm__v_add(a1, b1));
-  s2 = hfm__v_sum(hfm__v_add(a2, b2));
-  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  if (i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -14350,48 +14317,43 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
-   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
-   with weight row v; where a row sums in two, with its v-th vectors of two. */
+/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
+   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
+   pass over it, from the caches, and the processor fetches better than they would. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t row, int64_t later) {
-  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, v;
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][4];
+  int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > r ? r : 0]; \
-  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
 #define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
-    c0##r = hfm__v_float_fma(x, p0, c0##r); \
-    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
-    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
-    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
-    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
   }
-#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
-    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
   }
   HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
-    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
-    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
-    if (four) {
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart) * size, 1);
       hfm__v_prefetch(next + (i + apart * 2) * size, 1);
       hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    } else {
-      hfm__v_prefetch(next + i * size, 2);
     }
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
@@ -14400,41 +14362,28 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #undef HFM__ROW_OF_X
 #undef HFM__ADD_PRODUCTS
 #undef HFM__PUT_SUMS
-  for (v = 0; v < (four ? 4 : 1); v++) {
-    for (r = 0; r < g->m; r++) {
-      float sum = sums[v][r];
-      for (i = end; i < k; i++)
-        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
-      g->out[r * g->ldo + row + v * g->apart] = sum;
-    }
-  }
-}
-
-/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
-  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
-  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
-  int64_t row, stream;
-  for (row = 0; row < g->rows; row++) {
-    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
-      const int64_t at = row + stream * g->apart;
-      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
     }
   }
 }
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
+  int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
-  int64_t r;
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  if (g->m > 2) {
-    HFM__FN(few_rows_as)(dtype, 4, g);
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
-    HFM__FN(few_rows_as)(dtype, 2, g);
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -15909,22 +15858,27 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 
 /* ---- A few rows ---- */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
-   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = HFM__W > 1 && HFM__W < 16;
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p = hfm__v_load(x + i);
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -15932,22 +15886,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 2, 1);
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
-    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    if (two) {
-      const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-    }
+    HFM__ADD_PRODUCTS(i)
+    HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  s0 = hfm__v_sum(hfm__v_add(a0, b0));
-  s1 = hfm__v_sum(hfm__v_add(a1, b1));
-  s2 = hfm__v_sum(hfm__v_add(a2, b2));
-  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  if (i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -15961,48 +15911,43 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
-   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
-   with weight row v; where a row sums in two, with its v-th vectors of two. */
+/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
+   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
+   pass over it, from the caches, and the processor fetches better than they would. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t row, int64_t later) {
-  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, v;
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][4];
+  int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > r ? r : 0]; \
-  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
 #define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
-    c0##r = hfm__v_float_fma(x, p0, c0##r); \
-    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
-    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
-    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
-    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
   }
-#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
-    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
   }
   HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
-    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
-    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
-    if (four) {
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart) * size, 1);
       hfm__v_prefetch(next + (i + apart * 2) * size, 1);
       hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    } else {
-      hfm__v_prefetch(next + i * size, 2);
     }
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
@@ -16011,41 +15956,28 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #undef HFM__ROW_OF_X
 #undef HFM__ADD_PRODUCTS
 #undef HFM__PUT_SUMS
-  for (v = 0; v < (four ? 4 : 1); v++) {
-    for (r = 0; r < g->m; r++) {
-      float sum = sums[v][r];
-      for (i = end; i < k; i++)
-        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
-      g->out[r * g->ldo + row + v * g->apart] = sum;
-    }
-  }
-}
-
-/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
-  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
-  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
-  int64_t row, stream;
-  for (row = 0; row < g->rows; row++) {
-    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
-      const int64_t at = row + stream * g->apart;
-      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
     }
   }
 }
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
+  int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
-  int64_t r;
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  if (g->m > 2) {
-    HFM__FN(few_rows_as)(dtype, 4, g);
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
-    HFM__FN(few_rows_as)(dtype, 2, g);
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -17513,22 +17445,27 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 
 /* ---- A few rows ---- */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
-   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = HFM__W > 1 && HFM__W < 16;
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p = hfm__v_load(x + i);
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -17536,22 +17473,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 2, 1);
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
-    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    if (two) {
-      const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-    }
+    HFM__ADD_PRODUCTS(i)
+    HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  s0 = hfm__v_sum(hfm__v_add(a0, b0));
-  s1 = hfm__v_sum(hfm__v_add(a1, b1));
-  s2 = hfm__v_sum(hfm__v_add(a2, b2));
-  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  if (i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -17565,48 +17498,43 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
-   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
-   with weight row v; where a row sums in two, with its v-th vectors of two. */
+/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
+   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
+   pass over it, from the caches, and the processor fetches better than they would. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t row, int64_t later) {
-  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, v;
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][4];
+  int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > r ? r : 0]; \
-  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
 #define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
-    c0##r = hfm__v_float_fma(x, p0, c0##r); \
-    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
-    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
-    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
-    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
   }
-#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
-    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
   }
   HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
-    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
-    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
-    if (four) {
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart) * size, 1);
       hfm__v_prefetch(next + (i + apart * 2) * size, 1);
       hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    } else {
-      hfm__v_prefetch(next + i * size, 2);
     }
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
@@ -17615,41 +17543,28 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #undef HFM__ROW_OF_X
 #undef HFM__ADD_PRODUCTS
 #undef HFM__PUT_SUMS
-  for (v = 0; v < (four ? 4 : 1); v++) {
-    for (r = 0; r < g->m; r++) {
-      float sum = sums[v][r];
-      for (i = end; i < k; i++)
-        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
-      g->out[r * g->ldo + row + v * g->apart] = sum;
-    }
-  }
-}
-
-/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
-  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
-  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
-  int64_t row, stream;
-  for (row = 0; row < g->rows; row++) {
-    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
-      const int64_t at = row + stream * g->apart;
-      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
     }
   }
 }
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
+  int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
-  int64_t r;
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  if (g->m > 2) {
-    HFM__FN(few_rows_as)(dtype, 4, g);
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
-    HFM__FN(few_rows_as)(dtype, 2, g);
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -19121,22 +19036,27 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 
 /* ---- A few rows ---- */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
-   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = HFM__W > 1 && HFM__W < 16;
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p = hfm__v_load(x + i);
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -19144,22 +19064,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 2, 1);
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
-    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    if (two) {
-      const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-    }
+    HFM__ADD_PRODUCTS(i)
+    HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  s0 = hfm__v_sum(hfm__v_add(a0, b0));
-  s1 = hfm__v_sum(hfm__v_add(a1, b1));
-  s2 = hfm__v_sum(hfm__v_add(a2, b2));
-  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  if (i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -19173,48 +19089,43 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
-   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
-   with weight row v; where a row sums in two, with its v-th vectors of two. */
+/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
+   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
+   pass over it, from the caches, and the processor fetches better than they would. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t row, int64_t later) {
-  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, v;
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][4];
+  int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > r ? r : 0]; \
-  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
 #define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
-    c0##r = hfm__v_float_fma(x, p0, c0##r); \
-    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
-    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
-    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
-    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
   }
-#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
-    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
   }
   HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
-    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
-    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
-    if (four) {
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart) * size, 1);
       hfm__v_prefetch(next + (i + apart * 2) * size, 1);
       hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    } else {
-      hfm__v_prefetch(next + i * size, 2);
     }
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
@@ -19223,41 +19134,28 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #undef HFM__ROW_OF_X
 #undef HFM__ADD_PRODUCTS
 #undef HFM__PUT_SUMS
-  for (v = 0; v < (four ? 4 : 1); v++) {
-    for (r = 0; r < g->m; r++) {
-      float sum = sums[v][r];
-      for (i = end; i < k; i++)
-        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
-      g->out[r * g->ldo + row + v * g->apart] = sum;
-    }
-  }
-}
-
-/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
-  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
-  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
-  int64_t row, stream;
-  for (row = 0; row < g->rows; row++) {
-    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
-      const int64_t at = row + stream * g->apart;
-      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
     }
   }
 }
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
+  int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
-  int64_t r;
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  if (g->m > 2) {
-    HFM__FN(few_rows_as)(dtype, 4, g);
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
-    HFM__FN(few_rows_as)(dtype, 2, g);
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -20744,22 +20642,27 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 
 /* ---- A few rows ---- */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
-   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = HFM__W > 1 && HFM__W < 16;
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p = hfm__v_load(x + i);
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -20767,22 +20670,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 2, 1);
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
-    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    if (two) {
-      const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-    }
+    HFM__ADD_PRODUCTS(i)
+    HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  s0 = hfm__v_sum(hfm__v_add(a0, b0));
-  s1 = hfm__v_sum(hfm__v_add(a1, b1));
-  s2 = hfm__v_sum(hfm__v_add(a2, b2));
-  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  if (i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -20796,48 +20695,43 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
-   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
-   with weight row v; where a row sums in two, with its v-th vectors of two. */
+/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
+   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
+   pass over it, from the caches, and the processor fetches better than they would. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t row, int64_t later) {
-  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, v;
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][4];
+  int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > r ? r : 0]; \
-  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
 #define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
-    c0##r = hfm__v_float_fma(x, p0, c0##r); \
-    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
-    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
-    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
-    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
   }
-#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
-    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
   }
   HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
-    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
-    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
-    if (four) {
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart) * size, 1);
       hfm__v_prefetch(next + (i + apart * 2) * size, 1);
       hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    } else {
-      hfm__v_prefetch(next + i * size, 2);
     }
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
@@ -20846,41 +20740,28 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #undef HFM__ROW_OF_X
 #undef HFM__ADD_PRODUCTS
 #undef HFM__PUT_SUMS
-  for (v = 0; v < (four ? 4 : 1); v++) {
-    for (r = 0; r < g->m; r++) {
-      float sum = sums[v][r];
-      for (i = end; i < k; i++)
-        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
-      g->out[r * g->ldo + row + v * g->apart] = sum;
-    }
-  }
-}
-
-/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
-  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
-  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
-  int64_t row, stream;
-  for (row = 0; row < g->rows; row++) {
-    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
-      const int64_t at = row + stream * g->apart;
-      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
     }
   }
 }
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
+  int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
-  int64_t r;
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  if (g->m > 2) {
-    HFM__FN(few_rows_as)(dtype, 4, g);
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
-    HFM__FN(few_rows_as)(dtype, 2, g);
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -22444,22 +22325,27 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 
 /* ---- A few rows ---- */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
-   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = HFM__W > 1 && HFM__W < 16;
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p = hfm__v_load(x + i);
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -22467,22 +22353,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 2, 1);
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
-    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    if (two) {
-      const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-    }
+    HFM__ADD_PRODUCTS(i)
+    HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  s0 = hfm__v_sum(hfm__v_add(a0, b0));
-  s1 = hfm__v_sum(hfm__v_add(a1, b1));
-  s2 = hfm__v_sum(hfm__v_add(a2, b2));
-  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  if (i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -22496,48 +22378,43 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
-   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
-   with weight row v; where a row sums in two, with its v-th vectors of two. */
+/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
+   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
+   pass over it, from the caches, and the processor fetches better than they would. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t row, int64_t later) {
-  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, v;
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][4];
+  int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > r ? r : 0]; \
-  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
 #define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
-    c0##r = hfm__v_float_fma(x, p0, c0##r); \
-    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
-    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
-    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
-    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
   }
-#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
-    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
   }
   HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
-    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
-    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
-    if (four) {
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart) * size, 1);
       hfm__v_prefetch(next + (i + apart * 2) * size, 1);
       hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    } else {
-      hfm__v_prefetch(next + i * size, 2);
     }
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
@@ -22546,41 +22423,28 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #undef HFM__ROW_OF_X
 #undef HFM__ADD_PRODUCTS
 #undef HFM__PUT_SUMS
-  for (v = 0; v < (four ? 4 : 1); v++) {
-    for (r = 0; r < g->m; r++) {
-      float sum = sums[v][r];
-      for (i = end; i < k; i++)
-        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
-      g->out[r * g->ldo + row + v * g->apart] = sum;
-    }
-  }
-}
-
-/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
-  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
-  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
-  int64_t row, stream;
-  for (row = 0; row < g->rows; row++) {
-    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
-      const int64_t at = row + stream * g->apart;
-      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
     }
   }
 }
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
+  int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
-  int64_t r;
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  if (g->m > 2) {
-    HFM__FN(few_rows_as)(dtype, 4, g);
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
-    HFM__FN(few_rows_as)(dtype, 2, g);
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -24051,22 +23915,27 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 
 /* ---- A few rows ---- */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each sums in two
-   vectors, or in one where that is 16 wide, or a single element: then nothing is left over. */
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = HFM__W > 1 && HFM__W < 16;
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step;
+  const int64_t apart = g->apart, k = g->k;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  hfm__vf a0 = hfm__v_zero(), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p = hfm__v_load(x + i);
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -24074,22 +23943,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 2, 1);
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
-    a0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + i), a0);
-    a1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + i), a1);
-    a2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + i), a2);
-    a3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + i), a3);
-    if (two) {
-      const hfm__vf q = hfm__v_load(x + i + HFM__W);
-      b0 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w0 + i + HFM__W), b0);
-      b1 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w1 + i + HFM__W), b1);
-      b2 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w2 + i + HFM__W), b2);
-      b3 = hfm__v_float_fma(q, HFM__FN(load_as)(dtype, w, w3 + i + HFM__W), b3);
-    }
+    HFM__ADD_PRODUCTS(i)
+    HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  s0 = hfm__v_sum(hfm__v_add(a0, b0));
-  s1 = hfm__v_sum(hfm__v_add(a1, b1));
-  s2 = hfm__v_sum(hfm__v_add(a2, b2));
-  s3 = hfm__v_sum(hfm__v_add(a3, b3));
+  if (i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -24103,48 +23968,43 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with up to `wide` rows of x (where there are fewer, the first one counts again): of 4 weight rows where
-   registers are many; else of one, while the row `later` of the same stream is fetched. c<v><r>: the sum of row r of x
-   with weight row v; where a row sums in two, with its v-th vectors of two. */
+/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
+   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
+   pass over it, from the caches, and the processor fetches better than they would. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t row, int64_t later) {
-  const int two = HFM__W > 1 && HFM__W < 16, four = HFM__W >= 16;
-  const int64_t k = g->k, step = two ? 2 * HFM__W : HFM__W, end = k / step * step, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + (two ? HFM__W : apart), w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + (four ? w0 * size + HFM__FETCH_ROWS : later * k * size);
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, v;
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][4];
+  int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > r ? r : 0]; \
-  hfm__vf c0##r = hfm__v_zero(), c1##r = hfm__v_zero(), c2##r = hfm__v_zero(), c3##r = hfm__v_zero();
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
 #define HFM__ADD_PRODUCTS(r) if (wide > r) { \
     const hfm__vf x = hfm__v_load(x##r + i); \
-    c0##r = hfm__v_float_fma(x, p0, c0##r); \
-    if (two) c1##r = hfm__v_float_fma(hfm__v_load(x##r + i + HFM__W), p1, c1##r); \
-    if (four) c1##r = hfm__v_float_fma(x, p1, c1##r); \
-    if (four) c2##r = hfm__v_float_fma(x, p2, c2##r); \
-    if (four) c3##r = hfm__v_float_fma(x, p3, c3##r); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
   }
-#define HFM__PUT_SUMS(r) if (wide > r) { /* nothing added turns -0 into 0, as there */ \
-    sums[0][r] = hfm__v_sum(hfm__v_add(c0##r, two ? c1##r : hfm__v_zero())); \
-    if (four) sums[1][r] = hfm__v_sum(hfm__v_add(c1##r, hfm__v_zero())); \
-    if (four) sums[2][r] = hfm__v_sum(hfm__v_add(c2##r, hfm__v_zero())); \
-    if (four) sums[3][r] = hfm__v_sum(hfm__v_add(c3##r, hfm__v_zero())); \
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
   }
   HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += step) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i);
-    const hfm__vf p1 = (two | four) ? HFM__FN(load_as)(dtype, g->weight, w1 + i) : p0;
-    const hfm__vf p2 = four ? HFM__FN(load_as)(dtype, g->weight, w2 + i) : p0;
-    const hfm__vf p3 = four ? HFM__FN(load_as)(dtype, g->weight, w3 + i) : p0;
-    if (four) {
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart) * size, 1);
       hfm__v_prefetch(next + (i + apart * 2) * size, 1);
       hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    } else {
-      hfm__v_prefetch(next + i * size, 2);
     }
     HFM__FEW(HFM__ADD_PRODUCTS)
   }
@@ -24153,41 +24013,28 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
 #undef HFM__ROW_OF_X
 #undef HFM__ADD_PRODUCTS
 #undef HFM__PUT_SUMS
-  for (v = 0; v < (four ? 4 : 1); v++) {
-    for (r = 0; r < g->m; r++) {
-      float sum = sums[v][r];
-      for (i = end; i < k; i++)
-        sum += g->x[r][i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + v * apart + i);
-      g->out[r * g->ldo + row + v * g->apart] = sum;
-    }
-  }
-}
-
-/* What is fetched is whole rows, FETCH_FEW bytes or more, further on in its stream; with 4 weight rows FETCH_ROWS. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_rows_as)(const int32_t dtype, const int wide, const hfm__gemv *g) {
-  const int64_t row_bytes = g->k * (dtype == HFM_F32 ? 4 : 2);
-  const int64_t later = row_bytes > 0 ? (HFM__FETCH_FEW + row_bytes - 1) / row_bytes : 0;
-  int64_t row, stream;
-  for (row = 0; row < g->rows; row++) {
-    for (stream = 0; stream < (g->apart > 0 && HFM__W < 16 ? 4 : 1); stream++) {
-      const int64_t at = row + stream * g->apart;
-      HFM__FN(few_dots_as)(dtype, wide, g, at, at + later);
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
     }
   }
 }
 #endif
 
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row;
+  int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
-  int64_t r;
   for (row = 0; row < g->rows; row++)
     for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
 #else
-  if (g->m > 2) {
-    HFM__FN(few_rows_as)(dtype, 4, g);
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
-    HFM__FN(few_rows_as)(dtype, 2, g);
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
   } else if (g->fetch) {
     for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
@@ -24518,7 +24365,8 @@ static const hfm__kernels HFM__FN(kernels) = {
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
 /* Two ways to do the same, tried in turns while both are new: whether it pays to fetch weights ahead of use differs
-   from core to core. Afterwards the one that took less time for its bytes is used. */
+   from core to core. Afterwards the second is used where it took a sixteenth less time for its bytes: as much could be
+   chance. */
 typedef struct hfm__trial {
   hfm__atomic runs, kilobytes[2], microseconds[2];
 } hfm__trial;
@@ -24533,7 +24381,7 @@ HFM__PRIVATE int32_t hfm__trial_begin(hfm__trial *trial, uint64_t *begun) {
     *begun = hfm__clock_ns();
     return (int32_t)(hfm__atomic_add(&trial->runs, 1) & 1);
   }
-  return (double)hfm__atomic_load(&trial->microseconds[1]) * (double)hfm__atomic_load(&trial->kilobytes[0]) <
+  return (double)hfm__atomic_load(&trial->microseconds[1]) * (double)hfm__atomic_load(&trial->kilobytes[0]) * 1.0625 <
          (double)hfm__atomic_load(&trial->microseconds[0]) * (double)hfm__atomic_load(&trial->kilobytes[1]);
 }
 

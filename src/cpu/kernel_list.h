@@ -5,8 +5,8 @@
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Bytes from what is read to what is fetched for later: in panels; in weight rows, by one row of x; by a few. */
-enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024, HFM__FETCH_FEW = 4096 };
+/* Bytes from what is read to what is fetched for later: in panels; in weight rows. */
+enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
