@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "f5f558ff3674fb17" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8879b49aba64317b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -10499,8 +10499,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -10734,8 +10734,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -11043,8 +11043,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -11131,9 +11131,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {
@@ -12092,8 +12092,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -12327,8 +12327,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -12636,8 +12636,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -12724,9 +12724,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {
@@ -13685,8 +13685,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -13920,8 +13920,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -14229,8 +14229,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -14317,9 +14317,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {
@@ -15279,8 +15279,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -15514,8 +15514,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -15823,8 +15823,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -15911,9 +15911,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {
@@ -16866,8 +16866,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -17101,8 +17101,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -17410,8 +17410,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -17498,9 +17498,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {
@@ -18457,8 +18457,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -18692,8 +18692,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -19001,8 +19001,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -19089,9 +19089,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {
@@ -20063,8 +20063,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -20298,8 +20298,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -20607,8 +20607,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -20695,9 +20695,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {
@@ -21746,8 +21746,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -21981,8 +21981,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -22290,8 +22290,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -22378,9 +22378,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {
@@ -23336,8 +23336,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -23571,8 +23571,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {
@@ -23880,8 +23880,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -23968,9 +23968,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {
@@ -24698,8 +24698,9 @@ HFM__PRIVATE void hfm__panels_pack_all(const hfm__cpu *cpu, hfm__weight *weight,
    rows that it gathered, and finds them again if its next chunk needs them. */
 
 enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 32768 /* floats */ };
-enum { HFM__GATHERED_FLOATS = 1 << 20 }; /* about so many are gathered at once, of 64 to PIECE_ROWS rows */
-enum { HFM__PACKED_COLUMNS = 256 };      /* with fewer outputs, packing x costs more than it saves */
+/* With fewer outputs, packing x costs more than it saves; about so many floats of it, or BLOCK_ROWS rows, are packed at
+   once: as long as a chunk may take. */
+enum { HFM__PACKED_COLUMNS = 256, HFM__PACKED_FLOATS = 393216 };
 enum { HFM__BLOCK_ROWS = 64 }; /* with fewer, a core waits for the panel, and then has it for nothing */
 
 HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
@@ -24770,12 +24771,13 @@ HFM__PRIVATE int hfm__few_rows(const hfm__cpu *cpu, int64_t m) { return m <= HFM
 
 /* How many rows are gathered at once at most. */
 HFM__PRIVATE int64_t hfm__gathered_rows(const hfm__product *p) {
-  const int64_t rows = HFM__MAX((int64_t)HFM__BLOCK_ROWS, HFM__GATHERED_FLOATS / HFM__MAX(p->k, 1));
-  return HFM__MIN(HFM__MIN(rows, (int64_t)HFM__PIECE_ROWS), p->m);
+  int64_t rows = HFM__PIECE_ROWS;
+  if (p->packed) rows = HFM__MIN(rows, HFM__MAX((int64_t)HFM__BLOCK_ROWS, HFM__PACKED_FLOATS / HFM__MAX(p->k, 1)));
+  return HFM__MIN(rows, p->m);
 }
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p) {
-  const int64_t nr = cpu->kernels->nr;
+  const int64_t nr = cpu->kernels->nr, rows = HFM__MAX(hfm__gathered_rows(p), 1);
   const int64_t pieces =
       hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
@@ -24788,7 +24790,7 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p) {
     p->groups = HFM__MAX(1, (p->panels + together - 1) / together);
   }
   p->row_blocks = 1;
-  if (p->gathered) p->row_blocks = (p->m + hfm__gathered_rows(p) - 1) / HFM__MAX(hfm__gathered_rows(p), 1);
+  if (p->gathered) p->row_blocks = (p->m + rows - 1) / rows;
   else if (!p->few_rows && pieces > p->panels)
     p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, p->m / HFM__BLOCK_ROWS));
   if (p->m == 0 || p->n == 0) p->groups = 0;
@@ -25026,7 +25028,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
     p.k /= 2;
   }
   even = hfm__rows_even(&a->in[0], lda);
-  p.packed = a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && !hfm__few_rows(a->cpu, p.m) &&
+  p.packed = a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && p.m > HFM__FEW_ROWS &&
              (!a->in[3].data || hfm__rows_even(&a->in[3], &ldr));
   p.gathered = p.in_pairs || p.packed || !even;
   hfm__plan_product(a->cpu, &p);

@@ -169,8 +169,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack)(const hfm__pack *p) {
 }
 
 #if HFM__PACKED_PACE
-/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each k,
-   and what is too much of it overwritten by the next; at the end there is no next. */
+/* One step: `rows` (<= MR <= W) rows become [k][rows]. Squares are turned as there. A whole vector is stored for each
+   k, and what is too much of it overwritten by the next; at the end there is no next. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_step_of_x)(int64_t rows, int64_t k, const float *x, int64_t ld,
                                                           float *to) {
   int64_t at, i;
@@ -257,9 +257,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
 }
 
 #if !HFM__SMALL
-/* The same with `wide` rows of x from row r on (a row that is not there counts as row r): v<w><r> are the sums of
-   weight row w with row r of these. Where registers are many, the weight is fetched meanwhile; the others have a second
-   pass over it, from the caches, and the processor fetches better than they would. */
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
 #define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
                                                        int64_t first, int64_t row) {

@@ -11,8 +11,8 @@
 #define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants wherever
-   this is inlined. */
+   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
                                                   const float *a, int64_t lda, const float *b, int64_t apart, float *c,
                                                   int64_t ldc, int32_t more, const hfm__ahead *ahead) {

@@ -4,8 +4,9 @@
    rows that it gathered, and finds them again if its next chunk needs them. */
 
 enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 32768 /* floats */ };
-enum { HFM__GATHERED_FLOATS = 1 << 20 }; /* about so many are gathered at once, of 64 to PIECE_ROWS rows */
-enum { HFM__PACKED_COLUMNS = 256 };      /* with fewer outputs, packing x costs more than it saves */
+/* With fewer outputs, packing x costs more than it saves; about so many floats of it, or BLOCK_ROWS rows, are packed at
+   once: as long as a chunk may take. */
+enum { HFM__PACKED_COLUMNS = 256, HFM__PACKED_FLOATS = 393216 };
 enum { HFM__BLOCK_ROWS = 64 }; /* with fewer, a core waits for the panel, and then has it for nothing */
 
 HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
@@ -76,12 +77,13 @@ HFM__PRIVATE int hfm__few_rows(const hfm__cpu *cpu, int64_t m) { return m <= HFM
 
 /* How many rows are gathered at once at most. */
 HFM__PRIVATE int64_t hfm__gathered_rows(const hfm__product *p) {
-  const int64_t rows = HFM__MAX((int64_t)HFM__BLOCK_ROWS, HFM__GATHERED_FLOATS / HFM__MAX(p->k, 1));
-  return HFM__MIN(HFM__MIN(rows, (int64_t)HFM__PIECE_ROWS), p->m);
+  int64_t rows = HFM__PIECE_ROWS;
+  if (p->packed) rows = HFM__MIN(rows, HFM__MAX((int64_t)HFM__BLOCK_ROWS, HFM__PACKED_FLOATS / HFM__MAX(p->k, 1)));
+  return HFM__MIN(rows, p->m);
 }
 
 HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p) {
-  const int64_t nr = cpu->kernels->nr;
+  const int64_t nr = cpu->kernels->nr, rows = HFM__MAX(hfm__gathered_rows(p), 1);
   const int64_t pieces =
       hfm__pieces(2.0 * (double)p->m * (double)(p->n * p->k), p->n * p->k * hfm__dtype_size(p->dtype));
   p->panels = (p->n + nr - 1) / nr;
@@ -94,7 +96,7 @@ HFM__PRIVATE void hfm__plan_product(const hfm__cpu *cpu, hfm__product *p) {
     p->groups = HFM__MAX(1, (p->panels + together - 1) / together);
   }
   p->row_blocks = 1;
-  if (p->gathered) p->row_blocks = (p->m + hfm__gathered_rows(p) - 1) / HFM__MAX(hfm__gathered_rows(p), 1);
+  if (p->gathered) p->row_blocks = (p->m + rows - 1) / rows;
   else if (!p->few_rows && pieces > p->panels)
     p->row_blocks = HFM__MAX(1, HFM__MIN(pieces / p->panels, p->m / HFM__BLOCK_ROWS));
   if (p->m == 0 || p->n == 0) p->groups = 0;
@@ -332,7 +334,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
     p.k /= 2;
   }
   even = hfm__rows_even(&a->in[0], lda);
-  p.packed = a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && !hfm__few_rows(a->cpu, p.m) &&
+  p.packed = a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && p.m > HFM__FEW_ROWS &&
              (!a->in[3].data || hfm__rows_even(&a->in[3], &ldr));
   p.gathered = p.in_pairs || p.packed || !even;
   hfm__plan_product(a->cpu, &p);

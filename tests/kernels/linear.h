@@ -290,7 +290,8 @@ static void linear_one_order(const hfm__cpu *given) {
 
 /* Nor does it matter whether rows are packed: the first outputs of many are those of a product that has no more. */
 static void linear_packed_order(const hfm__cpu *cpu) {
-  const int64_t some = HFM__PACKED_COLUMNS / 2, many = HFM__PACKED_COLUMNS + 3, ks[] = {77, HFM__PIECE_FLOATS / 16 + 34};
+  const int64_t some = HFM__PACKED_COLUMNS / 2, many = HFM__PACKED_COLUMNS + 3;
+  const int64_t ks[] = {77, HFM__PIECE_FLOATS / 16 + 34};
   size_t i, t;
   for (i = 0; i < HFM__COUNT(ks); i++) {
     for (t = 0; t < HFM__COUNT(weight_types); t++) {
