@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8879b49aba64317b" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2f799971fe83ce12" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9745,6 +9745,7 @@ enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
+#define HFM__PACKS_X (HFM__WITH_AVX2 && !HFM__SMALL) /* is there a tier that multiplies packed rows of x? */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
    strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused
@@ -10258,7 +10259,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)
@@ -10442,7 +10443,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -10475,7 +10477,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -11082,7 +11085,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -11098,7 +11102,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -11107,9 +11111,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
@@ -11851,7 +11855,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)
@@ -12035,7 +12039,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -12068,7 +12073,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -12675,7 +12681,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -12691,7 +12698,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -12700,9 +12707,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
@@ -13444,7 +13451,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)
@@ -13628,7 +13635,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -13661,7 +13669,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -14268,7 +14277,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -14284,7 +14294,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -14293,9 +14303,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
@@ -15038,7 +15048,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)
@@ -15222,7 +15232,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -15255,7 +15266,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -15862,7 +15874,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -15878,7 +15891,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -15887,9 +15900,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
@@ -16625,7 +16638,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)
@@ -16809,7 +16822,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -16842,7 +16856,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -17449,7 +17464,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -17465,7 +17481,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -17474,9 +17490,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
@@ -18216,7 +18232,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)
@@ -18400,7 +18416,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -18433,7 +18450,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -19040,7 +19058,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -19056,7 +19075,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -19065,9 +19084,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
@@ -19822,7 +19841,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)
@@ -20006,7 +20025,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -20039,7 +20059,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -20646,7 +20667,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -20662,7 +20684,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -20671,9 +20693,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
@@ -21505,7 +21527,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)
@@ -21689,7 +21711,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -21722,7 +21745,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -22329,7 +22353,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -22345,7 +22370,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -22354,9 +22379,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
@@ -23095,7 +23120,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)
@@ -23279,7 +23304,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -23312,7 +23338,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -23919,7 +23946,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -23935,7 +23963,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -23944,9 +23972,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
@@ -25028,7 +25056,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
     p.k /= 2;
   }
   even = hfm__rows_even(&a->in[0], lda);
-  p.packed = a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && p.m > HFM__FEW_ROWS &&
+  p.packed = HFM__PACKS_X && a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && p.m > HFM__FEW_ROWS &&
              (!a->in[3].data || hfm__rows_even(&a->in[3], &ldr));
   p.gathered = p.in_pairs || p.packed || !even;
   hfm__plan_product(a->cpu, &p);
@@ -25076,9 +25104,9 @@ HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
     hfm__run_few_rows(a, &p, rows, chunk);
   } else {
-    const hfm__gather_fn gather = hfm__product_in_pairs(&p) ? hfm__linear_gather_pairs
-                                  : p.packed               ? hfm__linear_pack_x
-                                                           : hfm__linear_gather;
+    const hfm__gather_fn gather = hfm__product_in_pairs(&p)  ? hfm__linear_gather_pairs
+                                  : HFM__PACKS_X && p.packed ? hfm__linear_pack_x
+                                                             : hfm__linear_gather;
     hfm__run_product(a, &p, p.gathered ? gather : NULL, lda, chunk, worker);
   }
 }

@@ -24,7 +24,8 @@
 #define HFM__TALL_ROWS(M) HFM__ROWS(M)
 #endif
 
-/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant. */
+/* out[rows][ldo] = sums + bias + more[rows][ldr] for a tile: of these as many terms as there are, a constant but in
+   small code. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(put)(const int biased, const int residual, const float *sums, int64_t width,
                                                const float *bias, const float *more, int64_t ldr, float *out,
                                                int64_t ldo, int64_t rows, int64_t n) {
@@ -57,7 +58,8 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
     HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
-  if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
+  else if (bias && more) HFM__FN(put)(1, 1, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
   else if (more) HFM__FN(put)(0, 1, sums, width, NULL, more, g->ldr, out, g->ldo, rows, n);
   else if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, out, g->ldo, rows, n);
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
@@ -208,7 +210,8 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
    one vector of sums: the four are as many as are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int64_t apart = g->apart, k = g->k;
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -224,7 +227,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
-  for (i = 0; i + 2 * HFM__W <= k; i += 2 * HFM__W) {
+  for (i = 0; i + step <= k; i += step) {
     if (fetch && i % line == 0) { /* each line once */
       const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
       hfm__v_prefetch(next, 1);
@@ -233,9 +236,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       hfm__v_prefetch(next + apart * k * size * 3, 1);
     }
     HFM__ADD_PRODUCTS(i)
-    HFM__ADD_PRODUCTS(i + HFM__W)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (i + HFM__W <= k) {
+  if (two && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }

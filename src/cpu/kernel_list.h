@@ -10,6 +10,7 @@ enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
+#define HFM__PACKS_X (HFM__WITH_AVX2 && !HFM__SMALL) /* is there a tier that multiplies packed rows of x? */
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
    strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused

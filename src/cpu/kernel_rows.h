@@ -54,7 +54,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
 #define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
   int64_t i = 0;
-  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
+  for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
     HFM__WIDEN(i + HFM__W)
     HFM__WIDEN(i + 2 * HFM__W)

@@ -334,7 +334,7 @@ HFM__PRIVATE hfm__product hfm__linear_product(const hfm__op_args *a, int64_t *ld
     p.k /= 2;
   }
   even = hfm__rows_even(&a->in[0], lda);
-  p.packed = a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && p.m > HFM__FEW_ROWS &&
+  p.packed = HFM__PACKS_X && a->cpu->kernels->pack_x && even && p.n >= HFM__PACKED_COLUMNS && p.m > HFM__FEW_ROWS &&
              (!a->in[3].data || hfm__rows_even(&a->in[3], &ldr));
   p.gathered = p.in_pairs || p.packed || !even;
   hfm__plan_product(a->cpu, &p);
@@ -382,9 +382,9 @@ HFM__PRIVATE void hfm__linear_run(const hfm__op_args *a, int64_t chunk, hfm__wor
     for (r = 0; r < p.m; r++) rows[r] = (const float *)a->in[0].data + hfm__row_offset(&a->in[0], r);
     hfm__run_few_rows(a, &p, rows, chunk);
   } else {
-    const hfm__gather_fn gather = hfm__product_in_pairs(&p) ? hfm__linear_gather_pairs
-                                  : p.packed               ? hfm__linear_pack_x
-                                                           : hfm__linear_gather;
+    const hfm__gather_fn gather = hfm__product_in_pairs(&p)  ? hfm__linear_gather_pairs
+                                  : HFM__PACKS_X && p.packed ? hfm__linear_pack_x
+                                                             : hfm__linear_gather;
     hfm__run_product(a, &p, p.gathered ? gather : NULL, lda, chunk, worker);
   }
 }
