@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2f799971fe83ce12" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "a30941c2ba535845" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -10472,9 +10472,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -11209,6 +11209,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
@@ -12068,9 +12069,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -12805,6 +12806,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
@@ -13664,9 +13666,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -14401,6 +14403,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
@@ -15261,9 +15264,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -15998,6 +16001,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
@@ -16851,9 +16855,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -17588,6 +17592,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
@@ -18445,9 +18450,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -19182,6 +19187,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
@@ -20054,9 +20060,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -20791,6 +20797,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
@@ -21740,9 +21747,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -22477,6 +22484,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
@@ -23333,9 +23341,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -24070,6 +24078,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);

@@ -53,9 +53,9 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   const float *bias = g->bias ? g->bias + column : NULL;
   const float *more = g->residual ? g->residual + row * g->ldr + column : NULL;
   float *out = g->out + row * g->ldo + column;
-  if (g->activation) {
+  if (g->activation || HFM__W == 1) { /* strict mode's sums are doubles: rounded to float before more is added */
     if (bias) HFM__FN(put)(1, 0, sums, width, bias, NULL, 0, sums, width, rows, n);
-    HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
+    if (g->activation) HFM__ROW_FN(unary)(g->activation, sums, sums, rows * width);
     bias = NULL;
   }
   if (HFM__SMALL) HFM__FN(put)(bias != NULL, more != NULL, sums, width, bias, more, g->ldr, out, g->ldo, rows, n);
@@ -334,6 +334,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   }
 #endif
 }
+#undef HFM__ROWS_AT_ONCE
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
