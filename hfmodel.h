@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "a30941c2ba535845" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "ae217c2c28a18bcb" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -25099,7 +25099,7 @@ HFM__PRIVATE void hfm__linear_gather_pairs(const hfm__op_args *a, int64_t first,
 /* The same, packed: rows are even. */
 HFM__PRIVATE void hfm__linear_pack_x(const hfm__op_args *a, int64_t first, int64_t count, float *rows) {
   const hfm__operand *x = &a->in[0];
-  int64_t ld;
+  int64_t ld = 0;
   (void)hfm__rows_even(x, &ld);
   a->cpu->kernels->pack_x(count, x->shape[x->rank - 1], (const float *)x->data + first * ld, ld, rows);
 }

@@ -368,7 +368,7 @@ HFM__PRIVATE void hfm__linear_gather_pairs(const hfm__op_args *a, int64_t first,
 /* The same, packed: rows are even. */
 HFM__PRIVATE void hfm__linear_pack_x(const hfm__op_args *a, int64_t first, int64_t count, float *rows) {
   const hfm__operand *x = &a->in[0];
-  int64_t ld;
+  int64_t ld = 0;
   (void)hfm__rows_even(x, &ld);
   a->cpu->kernels->pack_x(count, x->shape[x->rank - 1], (const float *)x->data + first * ld, ld, rows);
 }
