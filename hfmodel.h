@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ae217c2c28a18bcb" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "15d37193ad97716b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -11144,7 +11144,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
@@ -12741,7 +12741,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
@@ -14338,7 +14338,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
@@ -15936,7 +15936,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
@@ -17527,7 +17527,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
@@ -19122,7 +19122,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
@@ -20732,7 +20732,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
@@ -22419,7 +22419,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \
@@ -24013,7 +24013,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \

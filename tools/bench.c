@@ -235,11 +235,6 @@ static void add_all_cases(void) {
 
 /* ---- Measuring and printing ---- */
 
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 enum { TURN_ROUNDS = 30000, MAX_CALLS = 100 }; /* multiply-adds after each call: some 60 us */
 
 /* Calls for at least 6 ms, and the median of them; in turns with the peak of what multiplies, if *peak isn't NULL. */

@@ -269,7 +269,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
   const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][4];
+  float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
 #define HFM__ROW_OF_X(r) \

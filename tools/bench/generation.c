@@ -38,11 +38,6 @@ static void fail(const char *message) {
   exit(1);
 }
 
-static int by_value(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* What a forward of a program reads: the weights of its products. *flops: what they take for a prompt of `length`
    tokens, of which the last one alone gets logits. */
 static double program_bytes(const hfm_session *session, const hfm__program *program, int64_t length, double *flops) {
@@ -150,7 +145,7 @@ static void report(const hfm_model *model, const hfm_session *session, const set
   const char *name = strrchr(s->path, '/');
   const int last = s->rounds - 1;
   size_t i;
-  for (i = 0; i < HFM__COUNT(lists); i++) qsort(lists[i], (size_t)s->rounds, sizeof(double), by_value);
+  for (i = 0; i < HFM__COUNT(lists); i++) qsort(lists[i], (size_t)s->rounds, sizeof(double), compare);
   printf("%-14s %-8s %2d threads, %s: ", name ? name + 1 : s->path, hfm_dtype_name(hfm_model_dtype(model)),
          (int)hfm_session_threads(session), hfm_model_isa(model));
   printf("prompt %d: %7.1f tokens/s", (int)s->length, (double)s->length / middle(found.prompt, s->rounds));

@@ -148,7 +148,8 @@ static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
   read_sink = read_sink ^ read_streams(p, READ_PIECE / 4);
 }
 
-static int compare_seconds(const void *a, const void *b) {
+/* Of doubles, for qsort. */
+static int compare(const void *a, const void *b) {
   const double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
@@ -168,7 +169,7 @@ static double read_peak(machine_peaks *m) {
     spent[i] = seconds() - t;
     m->at += step;
   }
-  qsort(spent, PIECES, sizeof *spent, compare_seconds);
+  qsort(spent, PIECES, sizeof *spent, compare);
   return (double)step / spent[PIECES / 2];
 }
 
