@@ -16,6 +16,7 @@
 
 #include "bench/operand.h"
 #include "bench/peaks.h"
+#include "bench/turns.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -351,23 +352,14 @@ static int32_t isa_from_name(const char *name) {
   return HFM_ISA_AUTO;
 }
 
-int main(int argc, char **argv) {
-  int rounds = 15, json = 0, filters = 0, i, round;
-  int32_t isa = HFM_ISA_AUTO;
+/* Everything that runs a case: 0, or the exit status after a message. */
+static int set_up(int32_t isa, char **filters, int count) {
   hfm_allocator mem;
   hfm_error error;
   uint64_t scratch = 64;
-  bench.threads = 1;
-  for (i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--quick") == 0) rounds = 3;
-    else if (strcmp(argv[i], "--json") == 0) json = 1;
-    else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) bench.threads = atoi(argv[++i]);
-    else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) rounds = atoi(argv[++i]);
-    else if (strcmp(argv[i], "--isa") == 0 && i + 1 < argc) isa = isa_from_name(argv[++i]);
-    else argv[1 + filters++] = argv[i];
-  }
-  if (rounds < 1 || rounds > MAX_ROUNDS || bench.threads < 1 || bench.threads > 64) {
-    fprintf(stderr, "bench: rounds must be 1..%d and threads 1..64\n", MAX_ROUNDS);
+  int i, kept = 0;
+  if (bench.threads < 1 || bench.threads > (int32_t)HFM__COUNT(bench.workers)) {
+    fprintf(stderr, "bench: threads must be 1..%d\n", (int)HFM__COUNT(bench.workers));
     return 2;
   }
   if (hfm__cpu_select(isa, &bench.cpu, &error) || !hfm__resolve_allocator(NULL, &mem)) {
@@ -384,9 +376,9 @@ int main(int argc, char **argv) {
   bench.peaks.arena_bytes = (uint64_t)256 << 20;
   bench.peaks.arena = cold_memory(bench.peaks.arena_bytes);
   add_all_cases();
-  for (i = 0, round = 0; i < case_count; i++)
-    if (wanted(cases[i].name, argv + 1, filters)) cases[round++] = cases[i];
-  case_count = round;
+  for (i = 0; i < case_count; i++)
+    if (wanted(cases[i].name, filters, count)) cases[kept++] = cases[i];
+  case_count = kept;
   for (i = 0; i < case_count; i++) {
     cases[i].args.attrs = &cases[i].attrs;
     if (cases[i].op < HFM__OP_COUNT) scratch = HFM__MAX(scratch, hfm__cpu_ops[cases[i].op].scratch(&cases[i].args));
@@ -397,6 +389,42 @@ int main(int argc, char **argv) {
     bench.workers[i].scratch = (uint8_t *)lines((size_t)scratch);
     memset(bench.workers[i].scratch, 0, (size_t)scratch);
   }
+  return 0;
+}
+
+/* ---- As a shared object, for tools/bench/turns.c ---- */
+
+int turns_open(int threads, const char *isa, char **filters, int count) {
+  bench.threads = threads;
+  return set_up(isa_from_name(isa), filters, count) ? -1 : case_count;
+}
+
+const char *turns_name(int i) { return cases[i].name; }
+
+double turns_call(int i) {
+  const double begun = seconds();
+  cases[i].run(&cases[i]);
+  return seconds() - begun;
+}
+
+int main(int argc, char **argv) {
+  int rounds = 15, json = 0, filters = 0, i, round, status;
+  int32_t isa = HFM_ISA_AUTO;
+  bench.threads = 1;
+  for (i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--quick") == 0) rounds = 3;
+    else if (strcmp(argv[i], "--json") == 0) json = 1;
+    else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) bench.threads = atoi(argv[++i]);
+    else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) rounds = atoi(argv[++i]);
+    else if (strcmp(argv[i], "--isa") == 0 && i + 1 < argc) isa = isa_from_name(argv[++i]);
+    else argv[1 + filters++] = argv[i];
+  }
+  if (rounds < 1 || rounds > MAX_ROUNDS) {
+    fprintf(stderr, "bench: rounds must be 1..%d\n", MAX_ROUNDS);
+    return 2;
+  }
+  status = set_up(isa, argv + 1, filters);
+  if (status) return status;
   for (round = 0; round < rounds; round++) {
     for (i = 0; i < case_count; i++) sample(&cases[i], round);
   }

@@ -77,18 +77,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -97,27 +102,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -173,7 +175,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   hfm__ahead ahead; /* the values while scores are computed */
@@ -208,16 +211,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], share, n);
     }
   }
 }

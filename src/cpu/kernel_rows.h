@@ -140,14 +140,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
