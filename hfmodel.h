@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "15d37193ad97716b" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "0bb41490da8725b4" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9740,8 +9740,9 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Bytes from what is read to what is fetched for later: in panels; in weight rows. */
-enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 };
+/* Up to so many rows are multiplied strip by strip, in blocks of so many floats: a page for each of four streams. */
+enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_FLOATS = 8192 };
+enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
@@ -9768,12 +9769,12 @@ typedef struct hfm__gemm {
   int64_t next_bytes;
 } hfm__gemm;
 
-/* What a tile fetches for later while it computes: at every tick, of one or a few k, so many lines, `gap` bytes from
-   each other, the first of them at `at`; then `at` goes on by `bytes`. */
+/* What a tile fetches for later while it computes: every `period` ticks, of one or a few k, four lines, at `at` and
+   `gap` bytes further on, and `inner` bytes after either; then `at` goes on by a line. A core brings what it is asked
+   for sooner if it is in several pages. */
 typedef struct hfm__ahead {
   const char *at;
-  int64_t bytes, gap;
-  int32_t lines;
+  int64_t gap, inner, period;
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
@@ -9907,7 +9908,7 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL
      rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
      it isn't defined), without a branch between them: 2 where instructions are what is short; of HFM__TICK steps (1 or
-     PACE) one fetches what comes next. Where HFM__PACKED_PACE is defined, products of packed rows take so many steps
+     PACE) one may fetch what comes next. Where HFM__PACKED_PACE is defined, products of packed rows take so many steps
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -10345,14 +10346,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
@@ -10498,9 +10501,6 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -10510,10 +10510,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -10526,14 +10526,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -10626,72 +10625,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -10705,13 +10719,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -10733,9 +10746,6 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -10745,10 +10755,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -10761,14 +10771,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -10861,72 +10870,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -10940,13 +10964,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -11295,18 +11318,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -11315,27 +11343,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -11376,8 +11401,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -11391,13 +11416,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -11426,16 +11450,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }
@@ -11942,14 +11971,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
@@ -12095,9 +12126,6 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -12107,10 +12135,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -12123,14 +12151,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -12223,72 +12250,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -12302,13 +12344,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -12330,9 +12371,6 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -12342,10 +12380,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -12358,14 +12396,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -12458,72 +12495,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -12537,13 +12589,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -12892,18 +12943,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -12912,27 +12968,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -12973,8 +13026,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -12988,13 +13041,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -13023,16 +13075,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }
@@ -13539,14 +13596,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
@@ -13692,9 +13751,6 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -13704,10 +13760,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -13720,14 +13776,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -13820,72 +13875,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -13899,13 +13969,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -13927,9 +13996,6 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -13939,10 +14005,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -13955,14 +14021,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -14055,72 +14120,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -14134,13 +14214,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -14489,18 +14568,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -14509,27 +14593,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -14570,8 +14651,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -14585,13 +14666,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -14620,16 +14700,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }
@@ -15137,14 +15222,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
@@ -15290,9 +15377,6 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -15302,10 +15386,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -15318,14 +15402,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -15418,72 +15501,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -15497,13 +15595,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -15525,9 +15622,6 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -15537,10 +15631,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -15553,14 +15647,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -15653,72 +15746,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -15732,13 +15840,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -16087,18 +16194,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -16107,27 +16219,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -16168,8 +16277,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -16183,13 +16292,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -16218,16 +16326,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }
@@ -16728,14 +16841,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
@@ -16881,9 +16996,6 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -16893,10 +17005,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -16909,14 +17021,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -17009,72 +17120,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -17088,13 +17214,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -17116,9 +17241,6 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -17128,10 +17250,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -17144,14 +17266,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -17244,72 +17365,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -17323,13 +17459,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -17678,18 +17813,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -17698,27 +17838,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -17759,8 +17896,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -17774,13 +17911,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -17809,16 +17945,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }
@@ -18323,14 +18464,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
@@ -18476,9 +18619,6 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -18488,10 +18628,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -18504,14 +18644,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -18604,72 +18743,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -18683,13 +18837,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -18711,9 +18864,6 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -18723,10 +18873,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -18739,14 +18889,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -18839,72 +18988,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -18918,13 +19082,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -19273,18 +19436,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -19293,27 +19461,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -19354,8 +19519,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -19369,13 +19534,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -19404,16 +19568,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }
@@ -19520,6 +19689,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__MR 6
 #define HFM__TALL 12
 #define HFM__PACE 2
+#define HFM__TICK 2
 #define hfm__vf __m512
 #define hfm__v_zero() _mm512_setzero_ps()
 #define hfm__v_set1(x) _mm512_set1_ps(x)
@@ -19933,14 +20103,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
@@ -20086,9 +20258,6 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -20098,10 +20267,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -20114,14 +20283,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -20214,72 +20382,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -20293,13 +20476,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -20321,9 +20503,6 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -20333,10 +20512,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -20349,14 +20528,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -20449,72 +20627,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -20528,13 +20721,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -20883,18 +21075,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -20903,27 +21100,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -20964,8 +21158,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -20979,13 +21173,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -21014,16 +21207,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }
@@ -21620,14 +21818,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
@@ -21773,9 +21973,6 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -21785,10 +21982,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -21801,14 +21998,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -21901,72 +22097,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -21980,13 +22191,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -22008,9 +22218,6 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -22020,10 +22227,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -22036,14 +22243,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -22136,72 +22342,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -22215,13 +22436,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -22570,18 +22790,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -22590,27 +22815,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -22651,8 +22873,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -22666,13 +22888,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -22701,16 +22922,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }
@@ -23214,14 +23440,16 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rms_norm)(const float *x, const float *wei
 /* The largest of n > 0 floats. */
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
   float largest = x[0];
-  hfm__vf m0 = hfm__v_set1(largest), m1 = m0;
+  hfm__vf m0 = hfm__v_set1(largest), m1 = m0, m2 = m0, m3 = m0;
   int64_t i = 0;
-  for (; i + 2 * HFM__W <= n; i += 2 * HFM__W) {
+  for (; i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     m0 = hfm__v_max(m0, hfm__v_load(x + i));
     m1 = hfm__v_max(m1, hfm__v_load(x + i + HFM__W));
+    m2 = hfm__v_max(m2, hfm__v_load(x + i + 2 * HFM__W));
+    m3 = hfm__v_max(m3, hfm__v_load(x + i + 3 * HFM__W));
   }
   for (; i + HFM__W <= n; i += HFM__W) m0 = hfm__v_max(m0, hfm__v_load(x + i));
-  largest = hfm__v_hmax(hfm__v_max(m0, m1));
+  largest = hfm__v_hmax(hfm__v_max(hfm__v_max(m0, m1), hfm__v_max(m2, m3)));
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;
 }
@@ -23367,9 +23595,6 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -23379,10 +23604,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -23395,14 +23620,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -23495,72 +23719,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -23574,13 +23813,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -23602,9 +23840,6 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -23614,10 +23849,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -23630,14 +23865,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -23730,72 +23964,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -23809,13 +24058,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -24164,18 +24412,23 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(all_masked)(const float *x, float large
   return 1;
 }
 
-/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end) {
-  float largest, total, scale;
-  int64_t from, to, j;
+/* The scale of the scores of row r and the maximum of what they are then, masked; 0 where the row sees nothing. */
+HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
+                                                         int64_t end, float *scale, float *largest) {
+  int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
-  largest = HFM__FN(mask_row)(a, r, x, 0, end, from, to, &scale);
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    total = (float)a->tile;
-    for (j = 0; j < end; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
-  } else {
-    total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
-  }
+  if (from >= to && !a->eager) return 0;
+  *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
+  return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
+}
+
+/* eager: weights normalised at once, and uniform over all keys that are left, causal or not, where nothing is seen. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention *a, int64_t r, float *x, int64_t end,
+                                                           int sees, float scale, float largest) {
+  float total = (float)a->tile;
+  int64_t j;
+  if (sees) total = HFM__ROW_FN(row_exp)(x, scale, largest, x, end);
+  for (j = 0; j < end && !sees; j++) x[j] = j < a->tile ? 1.0f : 0.0f;
   HFM__ROW_FN(row_scale)(x, 1.0f / total, end);
   if (a->probabilities) {
     float *row = a->probabilities + r * a->keys;
@@ -24184,27 +24437,24 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weigh_row_eager)(const hfm__attention 
   }
 }
 
-/* Scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
+/* n scores to weights for one row; its running maximum and total follow. Returns what the row's sums so far are to be
    multiplied by, negative where there are none yet. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t begin,
-                                                      int64_t end) {
-  const float before = a->maximum[r];
-  const int fresh = a->total[r] == 0.0f;
-  float largest, factor, scale = 1.0f;
-  int64_t from, to;
-  HFM__FN(seen)(a, r, &from, &to);
-  largest = from < to ? HFM__FN(mask_row)(a, r, x, begin, end, from, to, &scale) : -FLT_MAX;
-  if (from >= to || HFM__FN(all_masked)(x, largest, scale, from, to)) {
-    memset(x + begin, 0, (size_t)(end - begin) * sizeof(float));
-    return fresh ? -1.0f : 1.0f;
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(weigh_row)(const hfm__attention *a, int64_t r, float *x, int64_t n,
+                                                      int sees, float scale, float largest) {
+  const float before = a->maximum[r], total = a->total[r];
+  float factor = -1.0f;
+  if (!sees) {
+    memset(x, 0, (size_t)n * sizeof(float));
+    return total == 0.0f ? -1.0f : 1.0f;
   }
   largest = before > largest ? before : largest;
-  factor = fresh ? 0.0f : hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
   a->maximum[r] = largest;
-  a->total[r] =
-      hfm__v_hmax(hfm__v_fma(hfm__v_set1(a->total[r]), hfm__v_set1(factor),
-                             hfm__v_set1(HFM__ROW_FN(row_exp)(x + begin, scale, largest, x + begin, end - begin))));
-  return fresh ? -1.0f : factor;
+  a->total[r] = HFM__ROW_FN(row_exp)(x, scale, largest, x, n);
+  if (total != 0.0f) {
+    factor = hfm__v_hmax(HFM__ROW_FN(exp_negative)(hfm__v_set1(before - largest)));
+    a->total[r] = hfm__v_hmax(hfm__v_fma(hfm__v_set1(total), hfm__v_set1(factor), hfm__v_set1(a->total[r])));
+  }
+  return factor;
 }
 
 /* out = (out * factor + sums) * share; with a negative factor there is nothing in out yet. */
@@ -24245,8 +24495,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -24260,13 +24510,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
-  float sums[HFM__MR * HFM__NR], factor[HFM__MR];
+  float sums[HFM__MR * HFM__NR], scale[HFM__MR], largest[HFM__MR], factor[HFM__MR];
+  int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -24295,16 +24544,21 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  /* All maxima first: the next row's would wait for the exponentials of the one before. */
+  for (r = 0; r < rows; r++)
+    sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
   for (r = 0; r < rows; r++) {
-    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, a->scores + r * lds, end);
-    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, a->scores + r * lds, begin, end);
+    float *x = a->scores + r * lds;
+    factor[r] = -1.0f;
+    if (a->eager) HFM__FN(weigh_row_eager)(a, r0 + r, x, end, sees[r], scale[r], largest[r]);
+    else factor[r] = HFM__FN(weigh_row)(a, r0 + r, x + begin, end - begin, sees[r], scale[r], largest[r]);
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, a->eager ? -1.0f : factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }
@@ -24673,21 +24927,36 @@ HFM__PRIVATE void hfm__panels_earn(const hfm__cpu *cpu, uint64_t nanoseconds) {
   if (hfm__atomic_load(&cpu->packing->credit) < HFM__CREDIT_MOST) (void)hfm__atomic_add(&cpu->packing->credit, earned);
 }
 
+/* The panels of a weight as this processor's products read it, or NULL. */
+HFM__PRIVATE struct hfm__panels *hfm__panels_of(const hfm__cpu *cpu, const hfm__weight *weight, int32_t transposed) {
+  struct hfm__panels *panels;
+  if (!cpu->packing || !weight) return NULL;
+  panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels && panels->nr == cpu->kernels->nr && panels->transposed == transposed ? panels : NULL;
+}
+
+HFM__PRIVATE const void *hfm__panel_at(const struct hfm__panels *panels, int64_t p) {
+  return panels->data + p * panels->nr * panels->k * hfm__dtype_size(panels->dtype);
+}
+
+/* Panel p of a weight, if it is kept and ready, or NULL. */
+HFM__PRIVATE const void *hfm__panel_ready(const hfm__cpu *cpu, const hfm__weight *weight, int32_t transposed,
+                                          int64_t p) {
+  const struct hfm__panels *panels = hfm__panels_of(cpu, weight, transposed);
+  return panels && hfm__atomic_load(&panels->states[p]) == HFM__PANEL_READY ? hfm__panel_at(panels, p) : NULL;
+}
+
 /* Panel p of a weight, kept and ready, or NULL: then the caller packs into scratch. May promote the panel first. What
    that takes is measured: it is mostly the first touch of fresh memory, whose price differs a hundredfold. */
 HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weight, const void *data,
                                          int32_t transposed, int64_t p) {
-  struct hfm__panels *panels;
-  const uint8_t *at;
+  struct hfm__panels *panels = hfm__panels_of(cpu, weight, transposed);
   uint64_t begun = 0;
   intptr_t state;
   int32_t lazy;
-  if (!cpu->packing || !weight) return NULL;
-  panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
-  if (!panels || panels->nr != cpu->kernels->nr || panels->transposed != transposed) return NULL;
-  at = panels->data + p * panels->nr * panels->k * hfm__dtype_size(panels->dtype);
+  if (!panels) return NULL;
   state = hfm__atomic_load(&panels->states[p]);
-  if (state == HFM__PANEL_READY) return at;
+  if (state == HFM__PANEL_READY) return hfm__panel_at(panels, p);
   if (state == HFM__PANEL_BUSY) return NULL;
   lazy = cpu->packing->policy != HFM_PACK_EAGER;
   if (lazy && (hfm__atomic_load(&panels->uses) < 3 || hfm__atomic_load(&cpu->packing->credit) <= 0)) return NULL;
@@ -24701,7 +24970,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
     hfm__block_in_huge_pages(&cpu->packing->mem, panels, panels->bytes); /* gathered by and by */
-  return at;
+  return hfm__panel_at(panels, p);
 }
 
 /* A node that uses this weight begins. */
@@ -24976,9 +25245,10 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     next = end < panel1 ? end : later;
     if (next < p->panels) {
       const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
-      const int raw = part.panels == scratch && !p->transposed;
-      if (part.panels != scratch) part.next = part.panels + (next - panel) * nr * p->k;
-      else if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
+      const void *kept = hfm__panel_ready(cpu, a->in[1].weight, p->transposed, next);
+      const int raw = !kept && !p->transposed;
+      if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
+      else if (kept) part.next = kept;
       if (part.next != part.panels)
         part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }

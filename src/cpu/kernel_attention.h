@@ -160,8 +160,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
   hfm__ahead ahead;
   int64_t j, next;
-  ahead.bytes = ahead.gap = 0;
-  ahead.lines = 1;
+  ahead.gap = ahead.inner = 0;
+  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
@@ -179,10 +179,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  hfm__ahead ahead; /* the values while scores are computed */
-  ahead.bytes = 64;
-  ahead.lines = 2;
-  ahead.gap = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) / 2;
+  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -224,8 +222,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
     HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
-      const float share = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
-      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], share, n);
+      const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
+      HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
     }
   }
 }

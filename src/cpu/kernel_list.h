@@ -5,8 +5,9 @@
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Bytes from what is read to what is fetched for later: in panels; in weight rows. */
-enum { HFM__FETCH_AHEAD = 8192, HFM__FETCH_ROWS = 1024 };
+/* Up to so many rows are multiplied strip by strip, in blocks of so many floats: a page for each of four streams. */
+enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_FLOATS = 8192 };
+enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
@@ -33,12 +34,12 @@ typedef struct hfm__gemm {
   int64_t next_bytes;
 } hfm__gemm;
 
-/* What a tile fetches for later while it computes: at every tick, of one or a few k, so many lines, `gap` bytes from
-   each other, the first of them at `at`; then `at` goes on by `bytes`. */
+/* What a tile fetches for later while it computes: every `period` ticks, of one or a few k, four lines, at `at` and
+   `gap` bytes further on, and `inner` bytes after either; then `at` goes on by a line. A core brings what it is asked
+   for sooner if it is in several pages. */
 typedef struct hfm__ahead {
   const char *at;
-  int64_t bytes, gap;
-  int32_t lines;
+  int64_t gap, inner, period;
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of

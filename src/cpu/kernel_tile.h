@@ -7,9 +7,6 @@
      HFM__TILE_TARGET       the function attribute for it
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
-/* Lines that are fetched in a tick at most: as many as are read then. */
-#define HFM__MOST_LINES(tick) ((tick) * HFM__STRIP * (int)sizeof(float) / 64)
-
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
    wherever this is inlined. */
@@ -19,10 +16,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *next = ahead->at;
-  const int64_t bytes = ahead->bytes, gap = ahead->gap;
-  const int lines = ahead->lines, step_of_a = packed ? rows : 1;
+  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const int step_of_a = packed ? rows : 1;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i;
+  int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -35,14 +32,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0) { \
+    if (step % tick == 0 && --wait == 0) { \
       hfm__v_prefetch(next, 2); \
-      if (HFM__MOST_LINES(tick) > 1 && (tick == 1 || lines > 1)) hfm__v_prefetch(next + gap, 2); \
-      if (HFM__MOST_LINES(tick) > 2 && lines > 2) { \
-        hfm__v_prefetch(next + gap * 2, 2); \
-        hfm__v_prefetch(next + gap * 3, 2); \
-      } \
-      next += bytes; \
+      hfm__v_prefetch(next + inner, 2); \
+      hfm__v_prefetch(next + gap, 2); \
+      hfm__v_prefetch(next + gap + inner, 2); \
+      next += 64; \
+      wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
   }
@@ -135,72 +131,87 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t
 }
 #endif
 
-/* What to fetch during `steps` steps along K of what comes next: `bytes` in all, two halves `gap` bytes apart. As few
-   lines in a tick as are enough. A core that is asked for more than one line a step drops some, and the holes cost more
-   than they bring: then only the first half is fetched. */
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
                                                               int64_t gap, int64_t steps) {
-  const int64_t ticks = HFM__MAX(steps / tick, 1);
   hfm__ahead ahead;
   ahead.at = (const char *)next;
-  ahead.lines = 1;
-  while (ahead.lines < HFM__MOST_LINES(tick) && (tick == 1 || bytes > ahead.lines * 64 * ticks)) ahead.lines *= 2;
-  ahead.bytes = HFM__MIN((bytes / ahead.lines + ticks - 1) / ticks, 64);
-  ahead.gap = tick == 1 && ahead.bytes == 64 ? 0 : gap * 2 / ahead.lines;
+  ahead.gap = gap;
+  ahead.inner = bytes / 4;
+  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of all panels. Few rows against all panels, then the next few: those
-   rows stay in the first cache, the panels in the second. `tall`: strip by strip, more rows at a time. */
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first,
-                                                        int64_t rows, int64_t k0, int64_t k1, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
+   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
+   what is not all of K. `tall`: of a strip, more rows at a time. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (g->n + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
-  if (g->cold && steps == 1) { /* nothing is read twice: the strip itself is fetched, a little further on */
-    ahead.at = (const char *)g->panels + HFM__FETCH_AHEAD;
-    ahead.bytes = tick * width * (int64_t)sizeof(float);
-    ahead.gap = 64;
-    ahead.lines = HFM__MOST_LINES(tick);
-  }
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
-    for (column = 0; column < g->n; column += width) {
+    for (column = c0; column < c1; column += width) {
       const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
-      float *sums = k < g->k ? g->sums + column * rows + row * width : alone;
+      float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, sums, width, k0 > 0, &ahead);
+      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
+      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, sums, width, k0 > 0, &ahead);
-      if (k1 == g->k) HFM__FN(finish)(g, sums, width, first + row, count, column);
-      ahead.at += ahead.bytes * (k / tick);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+      if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
+      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
-/* A panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum goes on where
-   the piece before has left it, so its order of additions is the same. While a piece is multiplied, the next one is
-   fetched; where the panel is in the caches anyway, a part of what comes after it. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
+   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
+  const int tall = HFM__TALL > HFM__MR;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
+  int64_t column, block;
+  for (column = 0; column < g->n; column += width) {
+    for (block = 0; block < blocks; block++) {
+      const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
+      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
+      const int last = end >= all * g->k;
+      const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
+                       last ? g->next : g->panels + end, ahead, ahead / 2);
+    }
+  }
+}
+
+/* Otherwise, a panel that is too deep for the second cache is taken in pieces along K, some rows at a time: each sum
+   goes on where the piece before has left it, so its order of additions is the same. While a piece is multiplied, the
+   next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int tall = HFM__TALL > HFM__MR && g->rows <= HFM__TALL * 3;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
+  if (few && g->cold) {
+    HFM__GEMM(strips)(g, exact);
+    return;
+  }
   for (first = 0; first < g->rows; first += most) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
@@ -214,13 +225,12 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, k0, k1, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, k0, k1, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
     }
   }
 }
 
-#undef HFM__MOST_LINES
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT

@@ -245,9 +245,10 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     next = end < panel1 ? end : later;
     if (next < p->panels) {
       const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
-      const int raw = part.panels == scratch && !p->transposed;
-      if (part.panels != scratch) part.next = part.panels + (next - panel) * nr * p->k;
-      else if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
+      const void *kept = hfm__panel_ready(cpu, a->in[1].weight, p->transposed, next);
+      const int raw = !kept && !p->transposed;
+      if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
+      else if (kept) part.next = kept;
       if (part.next != part.panels)
         part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }

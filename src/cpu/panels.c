@@ -140,21 +140,36 @@ HFM__PRIVATE void hfm__panels_earn(const hfm__cpu *cpu, uint64_t nanoseconds) {
   if (hfm__atomic_load(&cpu->packing->credit) < HFM__CREDIT_MOST) (void)hfm__atomic_add(&cpu->packing->credit, earned);
 }
 
+/* The panels of a weight as this processor's products read it, or NULL. */
+HFM__PRIVATE struct hfm__panels *hfm__panels_of(const hfm__cpu *cpu, const hfm__weight *weight, int32_t transposed) {
+  struct hfm__panels *panels;
+  if (!cpu->packing || !weight) return NULL;
+  panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
+  return panels && panels->nr == cpu->kernels->nr && panels->transposed == transposed ? panels : NULL;
+}
+
+HFM__PRIVATE const void *hfm__panel_at(const struct hfm__panels *panels, int64_t p) {
+  return panels->data + p * panels->nr * panels->k * hfm__dtype_size(panels->dtype);
+}
+
+/* Panel p of a weight, if it is kept and ready, or NULL. */
+HFM__PRIVATE const void *hfm__panel_ready(const hfm__cpu *cpu, const hfm__weight *weight, int32_t transposed,
+                                          int64_t p) {
+  const struct hfm__panels *panels = hfm__panels_of(cpu, weight, transposed);
+  return panels && hfm__atomic_load(&panels->states[p]) == HFM__PANEL_READY ? hfm__panel_at(panels, p) : NULL;
+}
+
 /* Panel p of a weight, kept and ready, or NULL: then the caller packs into scratch. May promote the panel first. What
    that takes is measured: it is mostly the first touch of fresh memory, whose price differs a hundredfold. */
 HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weight, const void *data,
                                          int32_t transposed, int64_t p) {
-  struct hfm__panels *panels;
-  const uint8_t *at;
+  struct hfm__panels *panels = hfm__panels_of(cpu, weight, transposed);
   uint64_t begun = 0;
   intptr_t state;
   int32_t lazy;
-  if (!cpu->packing || !weight) return NULL;
-  panels = (struct hfm__panels *)hfm__atomic_load_pointer((void *const *)&weight->panels);
-  if (!panels || panels->nr != cpu->kernels->nr || panels->transposed != transposed) return NULL;
-  at = panels->data + p * panels->nr * panels->k * hfm__dtype_size(panels->dtype);
+  if (!panels) return NULL;
   state = hfm__atomic_load(&panels->states[p]);
-  if (state == HFM__PANEL_READY) return at;
+  if (state == HFM__PANEL_READY) return hfm__panel_at(panels, p);
   if (state == HFM__PANEL_BUSY) return NULL;
   lazy = cpu->packing->policy != HFM_PACK_EAGER;
   if (lazy && (hfm__atomic_load(&panels->uses) < 3 || hfm__atomic_load(&cpu->packing->credit) <= 0)) return NULL;
@@ -168,7 +183,7 @@ HFM__PRIVATE const void *hfm__panel_kept(const hfm__cpu *cpu, hfm__weight *weigh
   hfm__atomic_store(&panels->states[p], HFM__PANEL_READY);
   if (hfm__atomic_add(&panels->ready, 1) + 1 == hfm__panel_count(panels->n, panels->nr) && lazy)
     hfm__block_in_huge_pages(&cpu->packing->mem, panels, panels->bytes); /* gathered by and by */
-  return at;
+  return hfm__panel_at(panels, p);
 }
 
 /* A node that uses this weight begins. */

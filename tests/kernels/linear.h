@@ -3,6 +3,7 @@
 
 typedef struct linear_case {
   int64_t m, n, k;
+  int64_t between; /* floats between rows of x */
   int32_t dtype, transposed, activation, with_bias, with_residual;
 } linear_case;
 
@@ -15,13 +16,13 @@ static linear_data make_linear(const linear_case *c, int at_start) {
   const size_t element = c->dtype == HFM_F32 ? 4 : 2;
   linear_data d;
   int64_t n, k;
-  d.x = guarded_alloc((size_t)(c->m * c->k) * 4, at_start);
+  d.x = guarded_alloc((size_t)(c->m * (c->k + c->between)) * 4, at_start);
   d.weight = guarded_alloc((size_t)(c->n * c->k) * element, at_start);
   d.bias = guarded_alloc((size_t)c->n * element, at_start);
   d.residual = guarded_alloc((size_t)(c->m * c->n) * 4, at_start);
   d.out = guarded_alloc((size_t)(c->m * c->n) * 4, at_start);
   d.exact_weight = (float *)malloc((size_t)(c->n * c->k) * 4 + 4);
-  random_fill((float *)d.x.data, c->m * c->k);
+  random_fill((float *)d.x.data, c->m * (c->k + c->between));
   random_fill((float *)d.residual.data, c->m * c->n);
   random_fill(d.exact_weight, c->n * c->k);
   for (n = 0; n < c->n; n++) {
@@ -63,6 +64,7 @@ static void run_linear(const hfm__cpu *cpu, const linear_case *c, const linear_d
   a.cpu = cpu;
   a.attrs = &attrs;
   a.in[0] = operand(d->x.data, HFM_F32, 2, c->m, c->k, 0, 0);
+  a.in[0].stride[0] += c->between;
   a.in[1] = c->transposed ? operand(d->weight.data, c->dtype, 2, c->k, c->n, 0, 0)
                           : operand(d->weight.data, c->dtype, 2, c->n, c->k, 0, 0);
   a.in[1].weight = weight;
@@ -101,7 +103,7 @@ static void check_linear(const hfm__cpu *cpu, const linear_case *c, int at_start
     for (n = 0; n < c->n; n++) {
       double sum = 0, size = 0, off;
       for (k = 0; k < c->k; k++) {
-        const float x = ((float *)d.x.data)[m * c->k + k];
+        const float x = ((float *)d.x.data)[m * (c->k + c->between) + k];
         const double product = (pairs ? rounded_bf16(x) : (double)x) * (double)d.exact_weight[n * c->k + k];
         sum += product;
         size += fabs(product);
@@ -164,6 +166,7 @@ static void linear_many_outputs(const hfm__cpu *cpu) {
       c.m = ms[i];
       c.n = HFM__PACKED_COLUMNS + (j % 2 ? nr / 2 + 1 : 0);
       c.k = ks[j];
+      c.between = j % 3;
       c.dtype = weight_types[(i + j) % HFM__COUNT(weight_types)];
       c.with_bias = j % 2 == 0;
       c.with_residual = j % 3 == 0;
@@ -288,10 +291,12 @@ static void linear_one_order(const hfm__cpu *given) {
   }
 }
 
-/* Nor does it matter whether rows are packed: the first outputs of many are those of a product that has no more. */
+/* Nor does it matter whether rows are packed, in one block or, where they are long, in several: the first outputs of
+   many are those of a product that has no more. */
 static void linear_packed_order(const hfm__cpu *cpu) {
   const int64_t some = HFM__PACKED_COLUMNS / 2, many = HFM__PACKED_COLUMNS + 3;
   const int64_t ks[] = {77, HFM__PIECE_FLOATS / 16 + 34};
+  const int64_t ms[] = {3 * cpu->kernels->mr + 2, HFM__PACKED_FLOATS / ks[1] + 1};
   size_t i, t;
   for (i = 0; i < HFM__COUNT(ks); i++) {
     for (t = 0; t < HFM__COUNT(weight_types); t++) {
@@ -301,7 +306,7 @@ static void linear_packed_order(const hfm__cpu *cpu) {
       int64_t r;
       int32_t threads;
       memset(&c, 0, sizeof c);
-      c.m = 3 * cpu->kernels->mr + 2;
+      c.m = ms[t == 0];
       c.n = many;
       c.k = ks[i];
       c.dtype = weight_types[t];
@@ -475,37 +480,52 @@ static void conv_shapes(const hfm__cpu *cpu) {
   }
 }
 
-/* The same rows, few of them at once and many, deeper than one piece: the same bits on every tier, strict included. */
+/* The same rows, few of them at once and many, deeper than one piece: the same bits on every tier, strict included. Few
+   rows of panels in memory are multiplied strip by strip, over more than one panel; many by one panel after another. */
 static void deep_one_order(const hfm__cpu *cpu) {
-  const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr, k = HFM__PIECE_FLOATS / nr + 34, many = 3 * mr + 20;
-  float *a = (float *)malloc((size_t)(many * k) * sizeof *a),
-        *panel = (float *)malloc((size_t)(k * nr) * sizeof *panel);
-  float *sums = (float *)malloc((size_t)(many * nr) * sizeof *sums), few[2 * HFM__MAX_NR];
-  float *out = (float *)malloc((size_t)(many * nr) * sizeof *out);
+  const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr, k = HFM__PIECE_FLOATS / nr + 34;
+  const int64_t n = 2 * nr - 1, many = HFM__STRIPS_ROWS + mr + 2;
+  const int64_t few[] = {2, mr, mr + 1, 2 * mr + 3, HFM__STRIPS_ROWS, HFM__STRIPS_ROWS + 1};
+  float *a = (float *)malloc((size_t)(many * k) * sizeof *a);
+  float *panels = (float *)malloc((size_t)(k * 2 * nr) * sizeof *panels);
+  float *sums = (float *)malloc((size_t)(many * nr) * sizeof *sums);
+  float *expected = (float *)malloc((size_t)(many * n) * sizeof *expected);
+  float *out = (float *)malloc((size_t)(many * n) * sizeof *out);
   hfm__gemm g;
+  size_t i;
   memset(&g, 0, sizeof g);
-  if (!CHECK(a && panel && sums && out)) return;
+  if (!CHECK(a && panels && sums && expected && out)) return;
   random_fill(a, many * k);
-  random_fill(panel, k * nr);
-  g.n = nr;
+  random_fill(panels, k * 2 * nr);
   g.k = g.lda = k;
-  g.ldo = nr;
+  g.ldo = n;
   g.a = a;
-  g.panels = panel;
-  g.next = panel;
   g.sums = sums;
   g.rows = many;
-  g.out = out;
-  cpu->kernels->gemm(&g);
-  for (g.cold = 0; g.cold < 2; g.cold++) {
-    g.rows = 2;
-    g.out = few;
+  for (g.panels = panels; g.panels < panels + 2 * nr * k; g.panels += nr * k) {
+    g.next = g.panels;
+    g.out = expected + (g.panels - panels) / k;
+    g.n = HFM__MIN(nr, n - (g.panels - panels) / k);
     cpu->kernels->gemm(&g);
-    CHECK(memcmp(few, out, (size_t)(2 * nr) * sizeof *few) == 0);
+  }
+  g.panels = panels;
+  g.next = panels; /* and with bytes of it to fetch, or none */
+  g.out = out;
+  for (i = 0; i < HFM__COUNT(few); i++) {
+    for (g.cold = 0; g.cold < 2; g.cold++) {
+      g.rows = few[i];
+      g.n = g.cold && g.rows <= HFM__STRIPS_ROWS ? n : nr;
+      g.next_bytes = i % 2 ? nr * k * (int64_t)sizeof(float) : 0;
+      memset(out, 0, (size_t)(many * n) * sizeof *out);
+      cpu->kernels->gemm(&g);
+      for (int64_t r = 0; r < g.rows; r++)
+        CHECK(memcmp(out + r * n, expected + r * n, (size_t)g.n * sizeof *out) == 0);
+    }
   }
   free(a);
-  free(panel);
+  free(panels);
   free(sums);
+  free(expected);
   free(out);
 }
 
