@@ -158,17 +158,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -179,8 +176,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
