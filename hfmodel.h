@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "0bb41490da8725b4" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "e31f9173276aa1ba" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9740,8 +9740,8 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Up to so many rows are multiplied strip by strip, in blocks of so many floats: a page for each of four streams. */
-enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_FLOATS = 8192 };
+/* Up to so many rows are multiplied strip by strip, in blocks of so many bytes. */
+enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_BYTES = 32768 };
 enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
@@ -9756,8 +9756,9 @@ typedef struct hfm__gemm {
   const float *a;        /* [rows][lda] */
   int64_t lda;
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
-  const float *panels;
+  const void *panels;    /* of floats */
   int32_t cold;          /* 1: the panels are in memory rather than in a cache */
+  int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: cold ones, and no more rows than the tier's `narrow` */
   const float *bias;     /* [n] or NULL */
   const float *residual; /* [rows][ldr] or NULL */
   int64_t ldr;
@@ -9861,6 +9862,7 @@ typedef struct hfm__attention {
 
 typedef struct hfm__kernels {
   int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
+  int32_t narrow;        /* so many rows, packed if the tier packs any, are multiplied by 16-bit panels as they lie */
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
@@ -9908,7 +9910,8 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL
      rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
      it isn't defined), without a branch between them: 2 where instructions are what is short; of HFM__TICK steps (1 or
-     PACE) one may fetch what comes next. Where HFM__PACKED_PACE is defined, products of packed rows take so many steps
+     PACE) one may fetch what comes next. Where HFM__PACKED_PACE is defined, products of packed rows take so many steps;
+     where HFM__NARROW_TILES is, few rows are multiplied by 16-bit weights, widened again for each step
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -10049,6 +10052,7 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -10058,6 +10062,9 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -10487,6 +10494,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -10499,27 +10524,34 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -10537,13 +10569,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -10565,6 +10598,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -10581,14 +10615,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -10597,32 +10631,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -10636,16 +10684,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -10653,17 +10702,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -10675,18 +10725,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -10702,7 +10756,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -10710,21 +10764,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -10732,6 +10789,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 /* ==== end src/cpu/kernel_tile.h ==== */
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -10744,27 +10802,34 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -10782,13 +10847,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -10810,6 +10876,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -10826,14 +10893,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -10842,32 +10909,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -10881,16 +10962,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -10898,17 +10980,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -10920,18 +11003,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -10947,7 +11034,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -10955,21 +11042,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -10991,18 +11081,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
@@ -11399,17 +11477,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -11420,8 +11495,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -11487,7 +11563,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -11515,6 +11591,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -11674,6 +11751,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -11683,6 +11761,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -12112,6 +12193,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -12124,27 +12223,34 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -12162,13 +12268,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -12190,6 +12297,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -12206,14 +12314,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -12222,32 +12330,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -12261,16 +12383,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -12278,17 +12401,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -12300,18 +12424,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -12327,7 +12455,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -12335,21 +12463,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -12357,6 +12488,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 /* ==== end src/cpu/kernel_tile.h ==== */
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -12369,27 +12501,34 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -12407,13 +12546,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -12435,6 +12575,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -12451,14 +12592,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -12467,32 +12608,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -12506,16 +12661,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -12523,17 +12679,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -12545,18 +12702,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -12572,7 +12733,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -12580,21 +12741,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -12616,18 +12780,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
@@ -13024,17 +13176,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -13045,8 +13194,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -13112,7 +13262,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -13140,6 +13290,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -13299,6 +13450,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -13308,6 +13460,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -13737,6 +13892,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -13749,27 +13922,34 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -13787,13 +13967,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -13815,6 +13996,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -13831,14 +14013,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -13847,32 +14029,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -13886,16 +14082,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -13903,17 +14100,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -13925,18 +14123,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -13952,7 +14154,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -13960,21 +14162,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -13982,6 +14187,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 /* ==== end src/cpu/kernel_tile.h ==== */
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -13994,27 +14200,34 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -14032,13 +14245,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -14060,6 +14274,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -14076,14 +14291,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -14092,32 +14307,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -14131,16 +14360,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -14148,17 +14378,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -14170,18 +14401,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -14197,7 +14432,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -14205,21 +14440,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -14241,18 +14479,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
@@ -14649,17 +14875,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -14670,8 +14893,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -14737,7 +14961,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -14765,6 +14989,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -14925,6 +15150,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -14934,6 +15160,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -15363,6 +15592,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -15375,27 +15622,34 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -15413,13 +15667,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -15441,6 +15696,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -15457,14 +15713,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -15473,32 +15729,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -15512,16 +15782,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -15529,17 +15800,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -15551,18 +15823,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -15578,7 +15854,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -15586,21 +15862,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -15608,6 +15887,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 /* ==== end src/cpu/kernel_tile.h ==== */
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -15620,27 +15900,34 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -15658,13 +15945,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -15686,6 +15974,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -15702,14 +15991,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -15718,32 +16007,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -15757,16 +16060,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -15774,17 +16078,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -15796,18 +16101,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -15823,7 +16132,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -15831,21 +16140,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -15867,18 +16179,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
@@ -16275,17 +16575,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -16296,8 +16593,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -16363,7 +16661,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -16391,6 +16689,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -16544,6 +16843,7 @@ HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -16553,6 +16853,9 @@ HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -16982,6 +17285,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -16994,27 +17315,34 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -17032,13 +17360,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -17060,6 +17389,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -17076,14 +17406,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -17092,32 +17422,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -17131,16 +17475,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -17148,17 +17493,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -17170,18 +17516,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -17197,7 +17547,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -17205,21 +17555,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -17227,6 +17580,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 /* ==== end src/cpu/kernel_tile.h ==== */
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -17239,27 +17593,34 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -17277,13 +17638,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -17305,6 +17667,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -17321,14 +17684,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -17337,32 +17700,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -17376,16 +17753,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -17393,17 +17771,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -17415,18 +17794,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -17442,7 +17825,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -17450,21 +17833,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -17486,18 +17872,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
@@ -17894,17 +18268,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -17915,8 +18286,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -17982,7 +18354,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -18010,6 +18382,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -18065,6 +18438,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__TALL 6
 #define HFM__PACE 2
 #define HFM__TICK 2
+#define HFM__NARROW_TILES 1
 #define HFM__PACKED_PACE 4
 #define hfm__vf __m256
 #define hfm__v_zero() _mm256_setzero_ps()
@@ -18167,6 +18541,7 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -18176,6 +18551,9 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -18605,6 +18983,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -18617,27 +19013,34 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -18655,13 +19058,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -18683,6 +19087,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -18699,14 +19104,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -18715,32 +19120,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -18754,16 +19173,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -18771,17 +19191,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -18793,18 +19214,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -18820,7 +19245,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -18828,21 +19253,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -18850,6 +19278,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 /* ==== end src/cpu/kernel_tile.h ==== */
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -18862,27 +19291,34 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -18900,13 +19336,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -18928,6 +19365,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -18944,14 +19382,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -18960,32 +19398,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -18999,16 +19451,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -19016,17 +19469,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -19038,18 +19492,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -19065,7 +19523,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -19073,21 +19531,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -19109,18 +19570,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
@@ -19517,17 +19966,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -19538,8 +19984,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -19605,7 +20052,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -19633,6 +20080,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -19690,6 +20138,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__TALL 12
 #define HFM__PACE 2
 #define HFM__TICK 2
+#define HFM__NARROW_TILES 1
 #define hfm__vf __m512
 #define hfm__v_zero() _mm512_setzero_ps()
 #define hfm__v_set1(x) _mm512_set1_ps(x)
@@ -19806,6 +20255,7 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -19815,6 +20265,9 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -20244,6 +20697,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -20256,27 +20727,34 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -20294,13 +20772,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -20322,6 +20801,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -20338,14 +20818,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -20354,32 +20834,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -20393,16 +20887,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -20410,17 +20905,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -20432,18 +20928,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -20459,7 +20959,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -20467,21 +20967,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -20489,6 +20992,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 /* ==== end src/cpu/kernel_tile.h ==== */
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -20501,27 +21005,34 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -20539,13 +21050,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -20567,6 +21079,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -20583,14 +21096,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -20599,32 +21112,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -20638,16 +21165,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -20655,17 +21183,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -20677,18 +21206,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -20704,7 +21237,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -20712,21 +21245,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -20748,18 +21284,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
@@ -21156,17 +21680,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -21177,8 +21698,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -21244,7 +21766,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -21272,6 +21794,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -21409,7 +21932,7 @@ HFM__PRIVATE void hfm__gemm_amx(const hfm__gemm *g) {
     const float *a = g->a + first * g->lda;
     if (first == 0 || rows < most) hfm__tiles_shape(rows);
     for (column = 0; column < g->n; column += HFM__TILE_STRIP) {
-      const float *b = g->panels + column * g->k;
+      const float *b = (const float *)g->panels + column * g->k;
       const int64_t now = next < end ? lines : 0;
       if (rows > HFM__TILE_ROWS) hfm__tiles_product(1, rows, g->k, a, g->lda, b, sums, next, now);
       else hfm__tiles_product(0, rows, g->k, a, g->lda, b, sums, next, now);
@@ -21521,6 +22044,7 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -21530,6 +22054,9 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -21959,6 +22486,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -21971,27 +22516,34 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -22009,13 +22561,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -22037,6 +22590,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -22053,14 +22607,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -22069,32 +22623,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -22108,16 +22676,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -22125,17 +22694,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -22147,18 +22717,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -22174,7 +22748,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -22182,21 +22756,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -22204,6 +22781,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 /* ==== end src/cpu/kernel_tile.h ==== */
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -22216,27 +22794,34 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -22254,13 +22839,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -22282,6 +22868,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -22298,14 +22885,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -22314,32 +22901,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -22353,16 +22954,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -22370,17 +22972,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -22392,18 +22995,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -22419,7 +23026,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -22427,21 +23034,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -22463,18 +23073,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
@@ -22871,17 +23469,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -22892,8 +23487,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -22959,7 +23555,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -22987,6 +23583,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -23143,6 +23740,7 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -23152,6 +23750,9 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -23581,6 +24182,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -23593,27 +24212,34 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -23631,13 +24257,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -23659,6 +24286,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -23675,14 +24303,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -23691,32 +24319,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -23730,16 +24372,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -23747,17 +24390,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -23769,18 +24413,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -23796,7 +24444,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -23804,21 +24452,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -23826,6 +24477,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 /* ==== end src/cpu/kernel_tile.h ==== */
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -23838,27 +24490,34 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -23876,13 +24535,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -23904,6 +24564,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -23920,14 +24581,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -23936,32 +24597,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -23975,16 +24650,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -23992,17 +24668,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -24014,18 +24691,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -24041,7 +24722,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -24049,21 +24730,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT
@@ -24085,18 +24769,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {
@@ -24493,17 +25165,14 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead ahead;
+  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
   int64_t j, next;
-  ahead.gap = ahead.inner = 0;
-  ahead.period = a->tile + 1;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    ahead.at = (const char *)strip;
     HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &ahead);
+                       &nothing);
   }
 }
 
@@ -24514,8 +25183,9 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  const int64_t share = HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2); /* of a panel of keys, in values */
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head); /* fetched with its scores */
+  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
+  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -24581,7 +25251,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -24609,6 +25279,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -25164,18 +25835,20 @@ HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p
   a->cpu->kernels->pack(&job);
 }
 
-/* Panels [panel, *end) of one origin, at most `at_once`: kept f32 panels where they lie, or all of them in scratch. */
-HFM__PRIVATE const float *hfm__take_panels(const hfm__op_args *a, const hfm__product *p, int64_t panel, int64_t *end,
-                                           hfm__product_scratch *held, float *scratch) {
+/* Panels [panel, *end) of one origin, at most `at_once`: kept ones where they lie, if the kernel takes them so, or all
+   of them in scratch. */
+HFM__PRIVATE const void *hfm__take_panels(const hfm__op_args *a, const hfm__product *p, int64_t rows, int64_t panel,
+                                          int64_t *end, hfm__product_scratch *held, float *scratch) {
   const int64_t size = a->cpu->kernels->nr * p->k, last = HFM__MIN(*end, panel + p->at_once);
-  const float *first = NULL;
+  const int narrow = rows <= a->cpu->kernels->narrow && p->packed == (a->cpu->kernels->pack_x != NULL);
+  const void *first = NULL;
   int64_t i;
   for (i = panel; i < last; i++) {
     const void *kept = hfm__panel_kept(a->cpu, a->in[1].weight, a->in[1].data, p->transposed, i);
-    const int in_place = kept && p->dtype == HFM_F32;
+    const int in_place = kept && (p->dtype == HFM_F32 || narrow);
     if (in_place != (first != NULL) && i > panel) break;
     if (in_place) {
-      if (!first) first = (const float *)kept;
+      if (!first) first = kept;
     } else if (panel != held->panel || i >= panel + held->count) {
       hfm__unpack_panel(a, p, kept, i, scratch + (i - panel) * size);
       held->panel = panel;
@@ -25231,8 +25904,10 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     const int64_t n0 = panel * nr;
     hfm__gemm part = g;
     end = panel1;
-    part.panels = hfm__take_panels(a, p, panel, &end, held, scratch);
-    part.cold = part.panels != scratch;
+    const void *panels = hfm__take_panels(a, p, rows, panel, &end, held, scratch);
+    part.panels = panels;
+    part.cold = panels != scratch;
+    if (part.cold && p->dtype != HFM_F32) part.narrow = p->dtype;
     part.n = HFM__MIN(end * nr, p->n) - n0;
     part.rows = rows;
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
@@ -25241,7 +25916,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       cpu->kernels->widen(bias->dtype, (const uint16_t *)bias->data + n0, wide_bias, part.n);
       part.bias = wide_bias;
     }
-    part.next = part.panels; /* 0 bytes of it */
+    part.next = panels; /* 0 bytes of it */
     next = end < panel1 ? end : later;
     if (next < p->panels) {
       const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
@@ -25249,7 +25924,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       const int raw = !kept && !p->transposed;
       if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
       else if (kept) part.next = kept;
-      if (part.next != part.panels)
+      if (part.next != panels)
         part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }
     if (residual->data && ldr < 0) {

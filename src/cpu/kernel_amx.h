@@ -91,7 +91,7 @@ HFM__PRIVATE void hfm__gemm_amx(const hfm__gemm *g) {
     const float *a = g->a + first * g->lda;
     if (first == 0 || rows < most) hfm__tiles_shape(rows);
     for (column = 0; column < g->n; column += HFM__TILE_STRIP) {
-      const float *b = g->panels + column * g->k;
+      const float *b = (const float *)g->panels + column * g->k;
       const int64_t now = next < end ? lines : 0;
       if (rows > HFM__TILE_ROWS) hfm__tiles_product(1, rows, g->k, a, g->lda, b, sums, next, now);
       else hfm__tiles_product(0, rows, g->k, a, g->lda, b, sums, next, now);

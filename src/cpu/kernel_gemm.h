@@ -65,6 +65,24 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
+  return hfm__v_load_f16((const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -72,6 +90,7 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
 #include "kernel_tile.h"
 
 #ifdef hfm__v_dot_bf16
+#define HFM__NARROW 0
 #define HFM__TILE_TARGET HFM__TARGET_BF16
 #define HFM__GEMM(name) HFM__FN(name##_bf16)
 #define HFM__FACTOR(p) hfm__v_set1(hfm__load_f32(p))
@@ -93,18 +112,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
 #undef HFM__TALL_ROWS
 
 /* ---- Packing ---- */
-
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
 
 /* Fetches element i of the row that is FETCH_PACKED rows after row r. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_row)(const int32_t dtype, const hfm__pack *p, int64_t r, int64_t i) {

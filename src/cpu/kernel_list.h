@@ -5,8 +5,8 @@
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Up to so many rows are multiplied strip by strip, in blocks of so many floats: a page for each of four streams. */
-enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_FLOATS = 8192 };
+/* Up to so many rows are multiplied strip by strip, in blocks of so many bytes. */
+enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_BYTES = 32768 };
 enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
@@ -21,8 +21,9 @@ typedef struct hfm__gemm {
   const float *a;        /* [rows][lda] */
   int64_t lda;
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
-  const float *panels;
+  const void *panels;    /* of floats */
   int32_t cold;          /* 1: the panels are in memory rather than in a cache */
+  int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: cold ones, and no more rows than the tier's `narrow` */
   const float *bias;     /* [n] or NULL */
   const float *residual; /* [rows][ldr] or NULL */
   int64_t ldr;
@@ -126,6 +127,7 @@ typedef struct hfm__attention {
 
 typedef struct hfm__kernels {
   int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
+  int32_t narrow;        /* so many rows, packed if the tier packs any, are multiplied by 16-bit panels as they lie */
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD

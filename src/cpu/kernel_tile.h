@@ -5,27 +5,34 @@
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
+     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. b are strips [k][2 vectors], `apart` floats from each other. rows, vectors and packed are constants
-   wherever this is inlined. */
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed, int64_t k,
-                                                  const float *a, int64_t lda, const float *b, int64_t apart, float *c,
-                                                  int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
+   rows, vectors, packed and narrow are constants wherever this is inlined. */
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
+                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
+                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
+                                                  int32_t more, const hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at;
+  const char *next = ahead->at, *b = (const char *)panel;
   const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
-  const int step_of_a = packed ? rows : 1;
+  const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   int64_t i, wait = period;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
-#define HFM__AT(v) (b + step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES)
-#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? hfm__t_load(HFM__AT(v)) : hfm__t_zero();
+#define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
+#if HFM__NARROW
+#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#else
+#define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
+#endif
+#define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
@@ -43,13 +50,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__TALL_ROWS(HFM__ROW) \
   }
 #define HFM__GO(steps) \
-  b += (steps) * HFM__STRIP; \
+  b += (steps) * HFM__STRIP * size; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
   a9 += steps;
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
+  (void)dtype;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -71,6 +79,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__GO_ON
 #undef HFM__RESUME
 #undef HFM__AT
+#undef HFM__WEIGHT
 #undef HFM__LOAD
 #undef HFM__FMA
 #undef HFM__X
@@ -87,14 +96,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, const hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -103,32 +112,46 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
+/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
 #if HFM__TALL > HFM__MR
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tall_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, float *c, int64_t ldc, int32_t more,
-                                                         const hfm__ahead *ahead) {
-#define HFM__TALL_CASE(r) case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, k, a, lda, b, 0, c, ldc, more, ahead); break;
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#elif HFM__PACKED_PACE
+#define HFM__FEW_CASE(r) \
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#endif
+#ifdef HFM__FEW_CASES
+HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                              const float *a, int64_t lda, const void *b,
+                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                              const hfm__ahead *ahead) {
+  (void)lda;
   switch (rows) {
-    HFM__TALL_ROWS(HFM__TALL_CASE)
+    HFM__FEW_CASES
     default: break;
   }
-#undef HFM__TALL_CASE
+}
+
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                        const float *b, int64_t apart, float *c, int64_t ldc,
+                                                        int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+}
+
+#if HFM__NARROW
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                               int64_t lda, const void *b, int64_t apart, float *c,
+                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
+  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-
-#if HFM__PACKED_PACE
-/* The same for packed rows. */
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(packed_rows)(int64_t rows, int64_t k, const float *a, const float *b,
-                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                           const hfm__ahead *ahead) {
-#define HFM__PACKED_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, k, a, 0, b, apart, c, ldc, more, ahead); break;
-  switch (rows) {
-    HFM__ROWS(HFM__PACKED_CASE)
-    default: break;
-  }
-#undef HFM__PACKED_CASE
-}
+#undef HFM__FEW_CASE
+#undef HFM__FEW_CASES
+#define HFM__HAS_FEW 1
+#else
+#define HFM__HAS_FEW 0
 #endif
 
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
@@ -142,16 +165,17 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, co
   return ahead;
 }
 
-/* Rows first .. first + rows - 1 times [k0, k1) of the panels' columns [c0, c1). Few rows against all of them, then the
-   next few: those rows stay in the first cache, the panels in the second. `sums`, [columns / width][rows][width], keep
-   what is not all of K. `tall`: of a strip, more rows at a time. */
+/* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
+   Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
-                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1, float *sums,
-                                                        const void *next, int64_t next_bytes, int64_t gap) {
+                                                        int64_t c0, int64_t c1, int64_t k0, int64_t k1,
+                                                        const void *panels, float *sums, const void *next,
+                                                        int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
-  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width;
+  const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
   hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
   int64_t s, row = 0, column;
@@ -159,17 +183,18 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = g->panels + column * g->k + k0 * HFM__STRIP;
+      const float *b = (const float *)panels + (column - c0) * g->k;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
-#if HFM__TALL > HFM__MR
-      if (tall) HFM__GEMM(tall_rows)(count, k, a, g->lda, b, c, width, k0 > 0, &ahead);
+#if HFM__NARROW
+      if (g->narrow)
+        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__PACKED_PACE
-      if (packed) HFM__GEMM(packed_rows)(count, k, a, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+#if HFM__HAS_FEW
+      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, g->k * HFM__STRIP, c, width, k0 > 0, &ahead);
+        HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
       ahead.at += k / tick / ahead.period * 64;
     }
@@ -181,18 +206,22 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
    time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
-  const int64_t width = tall ? HFM__STRIP : HFM__NR, all = (g->n + width - 1) / width * width;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + HFM__BLOCK_FLOATS - 1) / HFM__BLOCK_FLOATS, 1) : 1;
+  const int64_t width = tall ? HFM__STRIP : HFM__NR;
+  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
-      const int64_t end = column * g->k + k1 * width, bytes = (k1 - k0) * width * (int64_t)sizeof(float);
-      const int last = end >= all * g->k;
+      const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
+      const char *panels = (const char *)g->panels;
+      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, sums,
-                       last ? g->next : g->panels + end, ahead, ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       ahead / 2);
     }
   }
 }
@@ -208,7 +237,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
   const int64_t most = pieces > 1 ? (int64_t)HFM__PIECE_ROWS : HFM__MAX(g->rows, 1);
   int64_t first, p;
-  if (few && g->cold) {
+  if (!HFM__SMALL && few && g->cold) {
     HFM__GEMM(strips)(g, exact);
     return;
   }
@@ -216,21 +245,24 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
+      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(g->panels + k1 * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
     }
   }
 }
 
+#undef HFM__HAS_FEW
+#undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
 #undef HFM__PRODUCT

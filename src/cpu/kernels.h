@@ -20,6 +20,7 @@
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
@@ -29,6 +30,9 @@
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
+#endif
+#ifndef HFM__NARROW_TILES
+#define HFM__NARROW_TILES 0
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -42,7 +46,7 @@
 #include "kernel_attention.h"
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP,
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -70,6 +74,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__TICK
 #undef HFM__PACKED_PACE
+#undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES

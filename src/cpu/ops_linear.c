@@ -164,18 +164,20 @@ HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p
   a->cpu->kernels->pack(&job);
 }
 
-/* Panels [panel, *end) of one origin, at most `at_once`: kept f32 panels where they lie, or all of them in scratch. */
-HFM__PRIVATE const float *hfm__take_panels(const hfm__op_args *a, const hfm__product *p, int64_t panel, int64_t *end,
-                                           hfm__product_scratch *held, float *scratch) {
+/* Panels [panel, *end) of one origin, at most `at_once`: kept ones where they lie, if the kernel takes them so, or all
+   of them in scratch. */
+HFM__PRIVATE const void *hfm__take_panels(const hfm__op_args *a, const hfm__product *p, int64_t rows, int64_t panel,
+                                          int64_t *end, hfm__product_scratch *held, float *scratch) {
   const int64_t size = a->cpu->kernels->nr * p->k, last = HFM__MIN(*end, panel + p->at_once);
-  const float *first = NULL;
+  const int narrow = rows <= a->cpu->kernels->narrow && p->packed == (a->cpu->kernels->pack_x != NULL);
+  const void *first = NULL;
   int64_t i;
   for (i = panel; i < last; i++) {
     const void *kept = hfm__panel_kept(a->cpu, a->in[1].weight, a->in[1].data, p->transposed, i);
-    const int in_place = kept && p->dtype == HFM_F32;
+    const int in_place = kept && (p->dtype == HFM_F32 || narrow);
     if (in_place != (first != NULL) && i > panel) break;
     if (in_place) {
-      if (!first) first = (const float *)kept;
+      if (!first) first = kept;
     } else if (panel != held->panel || i >= panel + held->count) {
       hfm__unpack_panel(a, p, kept, i, scratch + (i - panel) * size);
       held->panel = panel;
@@ -231,8 +233,10 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     const int64_t n0 = panel * nr;
     hfm__gemm part = g;
     end = panel1;
-    part.panels = hfm__take_panels(a, p, panel, &end, held, scratch);
-    part.cold = part.panels != scratch;
+    const void *panels = hfm__take_panels(a, p, rows, panel, &end, held, scratch);
+    part.panels = panels;
+    part.cold = panels != scratch;
+    if (part.cold && p->dtype != HFM_F32) part.narrow = p->dtype;
     part.n = HFM__MIN(end * nr, p->n) - n0;
     part.rows = rows;
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
@@ -241,7 +245,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       cpu->kernels->widen(bias->dtype, (const uint16_t *)bias->data + n0, wide_bias, part.n);
       part.bias = wide_bias;
     }
-    part.next = part.panels; /* 0 bytes of it */
+    part.next = panels; /* 0 bytes of it */
     next = end < panel1 ? end : later;
     if (next < p->panels) {
       const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
@@ -249,7 +253,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       const int raw = !kept && !p->transposed;
       if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
       else if (kept) part.next = kept;
-      if (part.next != part.panels)
+      if (part.next != panels)
         part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }
     if (residual->data && ldr < 0) {

@@ -222,6 +222,22 @@ static void linear_empty(const hfm__cpu *cpu) {
   check_linear(cpu, &c, 0);
 }
 
+/* Lets the products of this processor keep panels of a case's weight. */
+static void keep_panels(hfm__cpu *cpu, const linear_case *c, int32_t policy, hfm__packing *packing,
+                        hfm__weight *weight) {
+  hfm_allocator mem;
+  CHECK(hfm__resolve_allocator(NULL, &mem));
+  hfm__packing_init(packing, &mem, policy, 1u << 30);
+  memset(weight, 0, sizeof *weight);
+  weight->dtype = c->dtype;
+  weight->rank = 2;
+  weight->shape[0] = c->transposed ? c->k : c->n;
+  weight->shape[1] = c->transposed ? c->n : c->k;
+  cpu->packing = packing;
+  hfm__panels_reserve(cpu, weight, c->transposed);
+  CHECK(weight->panels != NULL);
+}
+
 /* Whatever is computed beside it, however many threads, wherever the panel comes from: the same bits. */
 static void linear_one_order(const hfm__cpu *given) {
   const int64_t k = given->gemm_bf16 ? 78 : 77, n = 2 * given->kernels->nr + 3, most = 5 * given->kernels->mr + 1;
@@ -231,7 +247,6 @@ static void linear_one_order(const hfm__cpu *given) {
     linear_data d;
     hfm__packing packing;
     hfm__weight weight;
-    hfm_allocator mem;
     hfm__cpu cpu = *given;
     float *first = (float *)malloc((size_t)(most * n) * 4);
     int64_t m;
@@ -265,15 +280,7 @@ static void linear_one_order(const hfm__cpu *given) {
     c.m = most;
     for (round = 0; round < 2; round++) {
       int32_t use, ready = 0;
-      CHECK(hfm__resolve_allocator(NULL, &mem));
-      hfm__packing_init(&packing, &mem, round ? HFM_PACK_EAGER : HFM_PACK_LAZY, 1u << 30);
-      memset(&weight, 0, sizeof weight);
-      weight.dtype = c.dtype;
-      weight.rank = 2;
-      weight.shape[0] = c.transposed ? k : n;
-      weight.shape[1] = c.transposed ? n : k;
-      cpu.packing = &packing;
-      hfm__panels_reserve(&cpu, &weight, c.transposed);
+      keep_panels(&cpu, &c, round ? HFM_PACK_EAGER : HFM_PACK_LAZY, &packing, &weight);
       if (CHECK(weight.panels != NULL)) {
         for (use = 0; use < 8; use++) {
           hfm__atomic_store(&packing.credit, 1 << 20);
@@ -283,11 +290,48 @@ static void linear_one_order(const hfm__cpu *given) {
         ready = hfm__atomic_load(&weight.panels->states[2]) == HFM__PANEL_READY;
       }
       CHECK(ready);
-      hfm__panels_free(&mem, &weight);
+      hfm__panels_free(&packing.mem, &weight);
       hfm__packing_free(&packing);
     }
     free_linear(&d);
     free(first);
+  }
+}
+
+/* Nor whether few rows are multiplied by kept panels of 16 bits as they lie: the bits are those of panels that are
+   packed per call, for many rows. */
+static void linear_narrow_order(const hfm__cpu *any) {
+  const int64_t ks[] = {77, 1100};
+  const int64_t ms[] = {HFM__FEW_ROWS + 1, any->kernels->mr + 1, HFM__MAX(any->kernels->narrow, 5), HFM__STRIPS_ROWS};
+  size_t t, i, j;
+  for (t = 0; t < HFM__COUNT(weight_types); t++) {
+    for (i = 0; i < HFM__COUNT(ks); i++) {
+      hfm__cpu cpu = *any;
+      hfm__packing packing;
+      hfm__weight weight;
+      linear_case c;
+      linear_data d;
+      float *first;
+      memset(&c, 0, sizeof c);
+      c.m = HFM__STRIPS_ROWS + 1;
+      c.n = HFM__PACKED_COLUMNS + 3;
+      c.k = ks[i];
+      c.dtype = weight_types[t];
+      c.with_bias = 1;
+      d = make_linear(&c, 0);
+      first = (float *)malloc((size_t)(c.m * c.n) * 4);
+      run_linear(&cpu, &c, &d, 1, NULL, first);
+      keep_panels(&cpu, &c, HFM_PACK_EAGER, &packing, &weight);
+      for (j = 0; j < HFM__COUNT(ms); j++) {
+        c.m = ms[j];
+        run_linear(&cpu, &c, &d, 1 + (int32_t)j % 2, &weight, (float *)d.out.data);
+        CHECK(memcmp(first, d.out.data, (size_t)(c.m * c.n) * 4) == 0);
+      }
+      hfm__panels_free(&packing.mem, &weight);
+      hfm__packing_free(&packing);
+      free_linear(&d);
+      free(first);
+    }
   }
 }
 
@@ -502,10 +546,10 @@ static void deep_one_order(const hfm__cpu *cpu) {
   g.a = a;
   g.sums = sums;
   g.rows = many;
-  for (g.panels = panels; g.panels < panels + 2 * nr * k; g.panels += nr * k) {
-    g.next = g.panels;
-    g.out = expected + (g.panels - panels) / k;
-    g.n = HFM__MIN(nr, n - (g.panels - panels) / k);
+  for (i = 0; i < 2; i++) {
+    g.panels = g.next = panels + (int64_t)i * nr * k;
+    g.out = expected + (int64_t)i * nr;
+    g.n = HFM__MIN(nr, n - (int64_t)i * nr);
     cpu->kernels->gemm(&g);
   }
   g.panels = panels;
@@ -539,6 +583,7 @@ static void test_linear_deep_one_order(void) {
 static void test_linear_shapes(void) { each_tier(linear_shapes); }
 static void test_linear_many_outputs(void) { each_tier(linear_many_outputs); }
 static void test_linear_packed_order(void) { each_tier_exactly(linear_packed_order); }
+static void test_linear_narrow_order(void) { each_tier_exactly(linear_narrow_order); }
 static void test_linear_empty(void) { each_tier(linear_empty); }
 static void test_linear_one_order(void) { each_tier_exactly(linear_one_order); }
 static void test_linear_few_rows_order(void) { each_tier_exactly(linear_few_rows_order); }
@@ -567,6 +612,7 @@ static void test_linear(void) {
   TEST(test_linear_empty);
   TEST(test_linear_one_order);
   TEST(test_linear_packed_order);
+  TEST(test_linear_narrow_order);
   TEST(test_linear_few_rows_order);
   TEST(test_linear_deep);
   TEST(test_linear_deep_one_order);
