@@ -3,8 +3,8 @@
 #
 #     sh tools/bench/turns.sh [--threads N] [--isa NAME] [--calls N] VERSION... -- FILTER...
 #
-# A version is a git revision, a directory that holds a tree, or either with flags for its compiler behind a comma
-# ("HEAD~1,-O3", ".,-DHFM__TICK=4"). Ratios are to the first. FILTER: cases of tools/bench.c whose name contains one.
+# A version is a git revision that has this file, a directory that holds a tree, or either with flags for its compiler
+# behind a comma ("HEAD~1,-O3"). Ratios are to the first. FILTER: cases of tools/bench.c whose name contains one.
 #     sh tools/bench/turns.sh HEAD . -- "float32 768x768 M=128 kept"
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
@@ -41,6 +41,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
   shift
 done
 [ $# -gt 0 ] && shift
+# shellcheck disable=SC2086
 $CC -std=c99 $CFLAGS -o "$work/turns" "$root/tools/bench/turns.c" -ldl || exit 1
 # shellcheck disable=SC2086
 "$work/turns" "$threads" "$isa" "$calls" $libraries -- "$@"
