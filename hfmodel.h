@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "e31f9173276aa1ba" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "bfad7e6264d790d6" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9740,7 +9740,8 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Up to so many rows are multiplied strip by strip, in blocks of so many bytes. */
+/* Up to so many rows are multiplied by panels in memory strip by strip, in blocks of so many bytes (not in small
+   code). */
 enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_BYTES = 32768 };
 enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
@@ -9756,7 +9757,7 @@ typedef struct hfm__gemm {
   const float *a;        /* [rows][lda] */
   int64_t lda;
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
-  const void *panels;    /* of floats */
+  const void *panels;    /* of floats, but for `narrow` */
   int32_t cold;          /* 1: the panels are in memory rather than in a cache */
   int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: cold ones, and no more rows than the tier's `narrow` */
   const float *bias;     /* [n] or NULL */
@@ -9765,17 +9766,17 @@ typedef struct hfm__gemm {
   float *out;            /* [rows][ldo] */
   int64_t ldo;
   int32_t activation;
-  float *sums;           /* [min(rows, PIECE_ROWS)][NR], where k * NR > PIECE_FLOATS; then n <= NR */
+  float *sums;           /* [min(rows, PIECE_ROWS)][NR], where k * NR > PIECE_FLOATS; then n <= NR, but of strips */
   const void *next;      /* memory that will be read after this, to prefetch, and how much of it; or 0 bytes */
   int64_t next_bytes;
 } hfm__gemm;
 
-/* What a tile fetches for later while it computes: every `period` ticks, of one or a few k, four lines, at `at` and
-   `gap` bytes further on, and `inner` bytes after either; then `at` goes on by a line. A core brings what it is asked
-   for sooner if it is in several pages. */
+/* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
+   `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by a line. A core brings what it
+   is asked for sooner if it is in several pages. Addresses are numbers: they may go beyond what is there. */
 typedef struct hfm__ahead {
-  const char *at;
-  int64_t gap, inner, period;
+  uintptr_t at, gap, inner;
+  int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
@@ -9909,9 +9910,9 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
    The specification of the vocabulary: every other vec_*.h defines the same names for its registers.
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL
      rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
-     it isn't defined), without a branch between them: 2 where instructions are what is short; of HFM__TICK steps (1 or
-     PACE) one may fetch what comes next. Where HFM__PACKED_PACE is defined, products of packed rows take so many steps;
-     where HFM__NARROW_TILES is, few rows are multiplied by 16-bit weights, widened again for each step
+     it isn't defined), without a branch between them: 2 where instructions are what is short. Where HFM__PACKED_PACE
+     is defined, products of packed rows take so many steps; where HFM__NARROW_TILES is, few rows are multiplied by
+     16-bit weights, widened again for each step
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -10050,15 +10051,11 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -10494,21 +10491,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES
@@ -10525,7 +10521,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -10533,14 +10529,16 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -10558,11 +10556,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -10593,6 +10591,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -10611,8 +10611,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -10631,56 +10631,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -10695,34 +10694,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -10780,7 +10777,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -10803,7 +10800,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -10811,14 +10808,16 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -10836,11 +10835,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -10871,6 +10870,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -10889,8 +10890,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -10909,56 +10910,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -10973,34 +10973,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -11058,7 +11056,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -11401,6 +11399,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -11477,7 +11477,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -11497,7 +11497,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -11522,7 +11522,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -11589,7 +11589,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
@@ -11749,15 +11748,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -12193,21 +12188,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES
@@ -12224,7 +12218,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -12232,14 +12226,16 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -12257,11 +12253,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -12292,6 +12288,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -12310,8 +12308,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -12330,56 +12328,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -12394,34 +12391,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -12479,7 +12474,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -12502,7 +12497,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -12510,14 +12505,16 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -12535,11 +12532,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -12570,6 +12567,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -12588,8 +12587,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -12608,56 +12607,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -12672,34 +12670,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -12757,7 +12753,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -13100,6 +13096,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -13176,7 +13174,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -13196,7 +13194,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -13221,7 +13219,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -13288,7 +13286,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
@@ -13448,15 +13445,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -13892,21 +13885,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES
@@ -13923,7 +13915,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -13931,14 +13923,16 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -13956,11 +13950,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -13991,6 +13985,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -14009,8 +14005,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -14029,56 +14025,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -14093,34 +14088,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -14178,7 +14171,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -14201,7 +14194,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -14209,14 +14202,16 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -14234,11 +14229,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -14269,6 +14264,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -14287,8 +14284,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -14307,56 +14304,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -14371,34 +14367,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -14456,7 +14450,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -14799,6 +14793,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -14875,7 +14871,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -14895,7 +14891,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -14920,7 +14916,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -14987,7 +14983,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
@@ -15148,15 +15143,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -15592,21 +15583,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES
@@ -15623,7 +15613,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -15631,14 +15621,16 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -15656,11 +15648,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -15691,6 +15683,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -15709,8 +15703,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -15729,56 +15723,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -15793,34 +15786,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -15878,7 +15869,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -15901,7 +15892,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -15909,14 +15900,16 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -15934,11 +15927,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -15969,6 +15962,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -15987,8 +15982,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -16007,56 +16002,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -16071,34 +16065,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -16156,7 +16148,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -16499,6 +16491,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -16575,7 +16569,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -16595,7 +16589,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -16620,7 +16614,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -16687,7 +16681,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
@@ -16841,15 +16834,11 @@ HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -17285,21 +17274,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES
@@ -17316,7 +17304,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -17324,14 +17312,16 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -17349,11 +17339,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -17384,6 +17374,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -17402,8 +17394,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -17422,56 +17414,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -17486,34 +17477,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -17571,7 +17560,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -17594,7 +17583,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -17602,14 +17591,16 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -17627,11 +17618,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -17662,6 +17653,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -17680,8 +17673,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -17700,56 +17693,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -17764,34 +17756,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -17849,7 +17839,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -18192,6 +18182,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -18268,7 +18260,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -18288,7 +18280,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -18313,7 +18305,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -18380,7 +18372,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
@@ -18437,7 +18428,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__MR 6
 #define HFM__TALL 6
 #define HFM__PACE 2
-#define HFM__TICK 2
 #define HFM__NARROW_TILES 1
 #define HFM__PACKED_PACE 4
 #define hfm__vf __m256
@@ -18539,15 +18529,11 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -18983,21 +18969,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES
@@ -19014,7 +18999,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -19022,14 +19007,16 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -19047,11 +19034,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -19082,6 +19069,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -19100,8 +19089,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -19120,56 +19109,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -19184,34 +19172,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -19269,7 +19255,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -19292,7 +19278,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -19300,14 +19286,16 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -19325,11 +19313,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -19360,6 +19348,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -19378,8 +19368,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -19398,56 +19388,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -19462,34 +19451,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -19547,7 +19534,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -19890,6 +19877,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -19966,7 +19955,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -19986,7 +19975,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -20011,7 +20000,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -20078,7 +20067,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
@@ -20137,7 +20125,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__MR 6
 #define HFM__TALL 12
 #define HFM__PACE 2
-#define HFM__TICK 2
 #define HFM__NARROW_TILES 1
 #define hfm__vf __m512
 #define hfm__v_zero() _mm512_setzero_ps()
@@ -20253,15 +20240,11 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -20697,21 +20680,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES
@@ -20728,7 +20710,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -20736,14 +20718,16 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -20761,11 +20745,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -20796,6 +20780,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -20814,8 +20800,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -20834,56 +20820,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -20898,34 +20883,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -20983,7 +20966,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -21006,7 +20989,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -21014,14 +20997,16 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -21039,11 +21024,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -21074,6 +21059,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -21092,8 +21079,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -21112,56 +21099,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -21176,34 +21162,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -21261,7 +21245,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -21604,6 +21588,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -21680,7 +21666,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -21700,7 +21686,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -21725,7 +21711,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -21792,7 +21778,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
@@ -22042,15 +22027,11 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -22486,21 +22467,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES
@@ -22517,7 +22497,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -22525,14 +22505,16 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -22550,11 +22532,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -22585,6 +22567,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -22603,8 +22587,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -22623,56 +22607,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -22687,34 +22670,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -22772,7 +22753,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -22795,7 +22776,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -22803,14 +22784,16 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -22828,11 +22811,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -22863,6 +22846,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -22881,8 +22866,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -22901,56 +22886,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -22965,34 +22949,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -23050,7 +23032,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -23393,6 +23375,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -23469,7 +23453,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -23489,7 +23473,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -23514,7 +23498,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -23581,7 +23565,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX
@@ -23738,15 +23721,11 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -24182,21 +24161,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES
@@ -24213,7 +24191,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -24221,14 +24199,16 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -24246,11 +24226,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -24281,6 +24261,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -24299,8 +24281,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -24319,56 +24301,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -24383,34 +24364,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -24468,7 +24447,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -24491,7 +24470,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -24499,14 +24478,16 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -24524,11 +24505,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -24559,6 +24540,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -24577,8 +24560,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -24597,56 +24580,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -24661,34 +24643,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -24746,7 +24726,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR
@@ -25089,6 +25069,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -25165,7 +25147,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -25185,7 +25167,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -25210,7 +25192,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -25277,7 +25259,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX

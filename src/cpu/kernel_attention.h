@@ -82,6 +82,8 @@ HFM__TARGET HFM__LONG_INLINE int HFM__FN(maximum_of_row)(const hfm__attention *a
                                                          int64_t end, float *scale, float *largest) {
   int64_t from, to;
   HFM__FN(seen)(a, r, &from, &to);
+  *scale = 1.0f;
+  *largest = -FLT_MAX;
   if (from >= to && !a->eager) return 0;
   *largest = HFM__FN(mask_row)(a, r, x, begin, end, from, to, scale);
   return from < to && !HFM__FN(all_masked)(x, *largest, *scale, from, to);
@@ -158,7 +160,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  const hfm__ahead nothing = HFM__FN(look_ahead)(HFM__TICK, a->scores, 0, 0, a->tile);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -178,7 +180,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
   const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(HFM__TICK, NULL, share, share / 2, a->head);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -203,7 +205,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = HFM__FN(values_of)(a, j);
+    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }

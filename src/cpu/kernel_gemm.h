@@ -65,21 +65,20 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
+/* A vector of 16-bit weights. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__v_load_bf16((const uint16_t *)p + i);
-  return hfm__v_load_f16((const uint16_t *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
   if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
 #define HFM__NARROW HFM__NARROW_TILES

@@ -5,7 +5,8 @@
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Up to so many rows are multiplied strip by strip, in blocks of so many bytes. */
+/* Up to so many rows are multiplied by panels in memory strip by strip, in blocks of so many bytes (not in small
+   code). */
 enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_BYTES = 32768 };
 enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
@@ -21,7 +22,7 @@ typedef struct hfm__gemm {
   const float *a;        /* [rows][lda] */
   int64_t lda;
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
-  const void *panels;    /* of floats */
+  const void *panels;    /* of floats, but for `narrow` */
   int32_t cold;          /* 1: the panels are in memory rather than in a cache */
   int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: cold ones, and no more rows than the tier's `narrow` */
   const float *bias;     /* [n] or NULL */
@@ -30,17 +31,17 @@ typedef struct hfm__gemm {
   float *out;            /* [rows][ldo] */
   int64_t ldo;
   int32_t activation;
-  float *sums;           /* [min(rows, PIECE_ROWS)][NR], where k * NR > PIECE_FLOATS; then n <= NR */
+  float *sums;           /* [min(rows, PIECE_ROWS)][NR], where k * NR > PIECE_FLOATS; then n <= NR, but of strips */
   const void *next;      /* memory that will be read after this, to prefetch, and how much of it; or 0 bytes */
   int64_t next_bytes;
 } hfm__gemm;
 
-/* What a tile fetches for later while it computes: every `period` ticks, of one or a few k, four lines, at `at` and
-   `gap` bytes further on, and `inner` bytes after either; then `at` goes on by a line. A core brings what it is asked
-   for sooner if it is in several pages. */
+/* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
+   `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by a line. A core brings what it
+   is asked for sooner if it is in several pages. Addresses are numbers: they may go beyond what is there. */
 typedef struct hfm__ahead {
-  const char *at;
-  int64_t gap, inner, period;
+  uintptr_t at, gap, inner;
+  int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of

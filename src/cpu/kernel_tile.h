@@ -6,7 +6,7 @@
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
      HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
-   An element is 32 bits: a float, or two bf16 that stand beside each other along K. */
+   An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
@@ -14,14 +14,16 @@
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
                                                   const int narrow, int32_t dtype, int64_t k, const float *a,
                                                   int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, const hfm__ahead *ahead) {
+                                                  int32_t more, hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
-  const char *next = ahead->at, *b = (const char *)panel;
-  const int64_t gap = ahead->gap, inner = ahead->inner, period = ahead->period;
+  const char *b = (const char *)panel;
+  uintptr_t next = ahead->at;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
-  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  int64_t i, wait = period;
+  const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  int64_t i, wait = ahead->wait;
 #define HFM__ZERO(r, v) hfm__vt c##r##_##v = hfm__t_zero();
 #define HFM__DECLARE(r) HFM__COLUMNS(HFM__ZERO, r)
 #define HFM__GO_ON(r, v) if (vectors > v) c##r##_##v = hfm__t_load(c + r * ldc + v * HFM__LANES);
@@ -39,11 +41,11 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
-    if (step % tick == 0 && --wait == 0) { \
-      hfm__v_prefetch(next, 2); \
-      hfm__v_prefetch(next + inner, 2); \
-      hfm__v_prefetch(next + gap, 2); \
-      hfm__v_prefetch(next + gap + inner, 2); \
+    if (step == 0 && --wait == 0) { \
+      hfm__v_prefetch((const char *)next, 2); \
+      hfm__v_prefetch((const char *)(next + inner), 2); \
+      hfm__v_prefetch((const char *)(next + gap), 2); \
+      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
       next += 64; \
       wait = period; \
     } \
@@ -74,6 +76,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
     HFM__GO(1)
   }
   HFM__TALL_ROWS(HFM__STORE)
+  ahead->at = next;
+  ahead->wait = wait;
 #undef HFM__ZERO
 #undef HFM__DECLARE
 #undef HFM__GO_ON
@@ -92,8 +96,8 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 
 /* The same for a number of rows known only now: all strips of a panel, or one. */
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                         const float *b, int64_t apart, float *c, int64_t ldc,
-                                                         int32_t more, const hfm__ahead *ahead) {
+                                                         const void *b, int64_t apart, float *c, int64_t ldc,
+                                                         int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
     HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
@@ -112,56 +116,55 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #endif
 }
 
-/* The tier's best for few rows: more of them by a strip, or packed ones. `dtype` as there. */
+/* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__TALL_ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
-#define HFM__FEW_CASE(r) \
+#define HFM__OTHER_CASE(r) \
   case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
-#define HFM__FEW_CASES HFM__ROWS(HFM__FEW_CASE)
+#define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
-#ifdef HFM__FEW_CASES
-HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(few_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                              const float *a, int64_t lda, const void *b,
-                                                              int64_t apart, float *c, int64_t ldc, int32_t more,
-                                                              const hfm__ahead *ahead) {
+#ifdef HFM__OTHER_CASES
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
+                                                           const float *a, int64_t lda, const void *b, int64_t apart,
+                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
-    HFM__FEW_CASES
+    HFM__OTHER_CASES
     default: break;
   }
 }
 
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
-                                                        const float *b, int64_t apart, float *c, int64_t ldc,
-                                                        int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *c, int64_t ldc,
+                                                          int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(0, 0, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 
 #if HFM__NARROW
-HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(few_rows_narrow)(int32_t dtype, int64_t rows, int64_t k, const float *a,
-                                                               int64_t lda, const void *b, int64_t apart, float *c,
-                                                               int64_t ldc, int32_t more, const hfm__ahead *ahead) {
-  HFM__GEMM(few_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
+                                                           int64_t lda, const void *b, int64_t apart, float *c,
+                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
-#undef HFM__FEW_CASE
-#undef HFM__FEW_CASES
-#define HFM__HAS_FEW 1
+#undef HFM__OTHER_CASE
+#undef HFM__OTHER_CASES
+#define HFM__HAS_OTHER_ROWS 1
 #else
-#define HFM__HAS_FEW 0
+#define HFM__HAS_OTHER_ROWS 0
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` steps along K. */
-HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const int tick, const void *next, int64_t bytes,
-                                                              int64_t gap, int64_t steps) {
+/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
+                                                              int64_t steps) {
   hfm__ahead ahead;
-  ahead.at = (const char *)next;
-  ahead.gap = gap;
-  ahead.inner = bytes / 4;
-  ahead.period = bytes > 0 ? HFM__MAX(steps / tick * 256 / bytes, 1) : steps + 1;
+  ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)gap;
+  ahead.inner = (uintptr_t)bytes / 4;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
   return ahead;
 }
 
@@ -176,34 +179,32 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
-  const int packed = HFM__PACKED_PACE && g->packed, tick = packed ? HFM__PACKED_PACE : HFM__TICK;
-  hfm__ahead ahead = HFM__GEMM(look_ahead)(tick, next, next_bytes, gap, steps * columns * k);
+  const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+  hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const float *b = (const float *)panels + (column - c0) * g->k;
+      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow)
-        HFM__GEMM(few_rows_narrow)(g->narrow, count, k, a, g->lda, panels, apart, c, width, k0 > 0, &ahead);
+      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
-#if HFM__HAS_FEW
-      if (tall || packed) HFM__GEMM(few_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+#if HFM__HAS_OTHER_ROWS
+      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       if (k1 == g->k) HFM__FN(finish)(g, c, width, first + row, count, column);
-      ahead.at += k / tick / ahead.period * 64;
     }
     row += count;
   }
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which stays in the first cache for all rows. The block after it is fetched meanwhile. */
+   time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
@@ -261,7 +262,7 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   }
 }
 
-#undef HFM__HAS_FEW
+#undef HFM__HAS_OTHER_ROWS
 #undef HFM__NARROW
 #undef HFM__GEMM
 #undef HFM__FACTOR

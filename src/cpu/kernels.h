@@ -18,15 +18,11 @@
 #endif
 #if HFM__SMALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #endif
 #ifndef HFM__PACE
 #define HFM__PACE 1
-#endif
-#ifndef HFM__TICK
-#define HFM__TICK 1
 #endif
 #ifndef HFM__PACKED_PACE
 #define HFM__PACKED_PACE 0
@@ -72,7 +68,6 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__MR
 #undef HFM__TALL
 #undef HFM__PACE
-#undef HFM__TICK
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
 #undef HFM__SUFFIX

@@ -5,7 +5,6 @@
 #define HFM__MR 6
 #define HFM__TALL 6
 #define HFM__PACE 2
-#define HFM__TICK 2
 #define HFM__NARROW_TILES 1
 #define HFM__PACKED_PACE 4
 #define hfm__vf __m256

@@ -7,7 +7,6 @@
 #define HFM__MR 6
 #define HFM__TALL 12
 #define HFM__PACE 2
-#define HFM__TICK 2
 #define HFM__NARROW_TILES 1
 #define hfm__vf __m512
 #define hfm__v_zero() _mm512_setzero_ps()

@@ -269,9 +269,10 @@ static void top_k_values(const hfm__cpu *cpu) {
       for (i = 0; i < N; i++) sum += exp((double)x[r * N + i]);
       for (j = 0; j < COUNT; j++) kept += exp((double)x[r * N + chosen[r * COUNT + j]]) / sum;
       for (j = 0; j < COUNT; j++) {
-        const double exact = exp((double)x[r * N + chosen[r * COUNT + j]]) / sum / (normalized ? kept : 1.0);
-        int64_t above = 0;
-        for (i = 0; i < N; i++) above += x[r * N + i] > x[r * N + chosen[r * COUNT + j]];
+        const int64_t at = chosen[r * COUNT + j];
+        const double exact = exp((double)x[r * N + at]) / sum / (normalized ? kept : 1.0);
+        int64_t above = 0; /* of equals the first */
+        for (i = 0; i < N; i++) above += x[r * N + i] > x[r * N + at] || (x[r * N + i] == x[r * N + at] && i < at);
         bad |= above != j || !(fabs((double)out[r * COUNT + j] - exact) <= 2e-6 * exact);
       }
       CHECK(!bad);

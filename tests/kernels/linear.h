@@ -281,7 +281,7 @@ static void linear_one_order(const hfm__cpu *given) {
     for (round = 0; round < 2; round++) {
       int32_t use, ready = 0;
       keep_panels(&cpu, &c, round ? HFM_PACK_EAGER : HFM_PACK_LAZY, &packing, &weight);
-      if (CHECK(weight.panels != NULL)) {
+      if (weight.panels) {
         for (use = 0; use < 8; use++) {
           hfm__atomic_store(&packing.credit, 1 << 20);
           run_linear(&cpu, &c, &d, 1 + use % 3, &weight, (float *)d.out.data);
@@ -298,14 +298,29 @@ static void linear_one_order(const hfm__cpu *given) {
   }
 }
 
-/* Nor whether few rows are multiplied by kept panels of 16 bits as they lie: the bits are those of panels that are
-   packed per call, for many rows. */
+/* Counts the panels that are widened before they are multiplied. */
+static struct {
+  const hfm__kernels *kernels;
+  int64_t floats; /* of a panel; a bias has fewer */
+  int panels;
+} widened;
+
+static void counting_widen(int32_t dtype, const void *src, float *dst, int64_t n) {
+  widened.panels += n >= widened.floats;
+  widened.kernels->widen(dtype, src, dst, n);
+}
+
+/* Nor whether few rows are multiplied by kept panels of 16 bits as they lie, which they are where the tier can: the
+   bits are those of panels that are packed per call, for many rows. */
 static void linear_narrow_order(const hfm__cpu *any) {
   const int64_t ks[] = {77, 1100};
   const int64_t ms[] = {HFM__FEW_ROWS + 1, any->kernels->mr + 1, HFM__MAX(any->kernels->narrow, 5), HFM__STRIPS_ROWS};
+  hfm__kernels counting = *any->kernels;
   size_t t, i, j;
+  counting.widen = counting_widen;
+  widened.kernels = any->kernels;
   for (t = 0; t < HFM__COUNT(weight_types); t++) {
-    for (i = 0; i < HFM__COUNT(ks); i++) {
+    for (i = 0; i < 2 * HFM__COUNT(ks); i++) {
       hfm__cpu cpu = *any;
       hfm__packing packing;
       hfm__weight weight;
@@ -315,17 +330,27 @@ static void linear_narrow_order(const hfm__cpu *any) {
       memset(&c, 0, sizeof c);
       c.m = HFM__STRIPS_ROWS + 1;
       c.n = HFM__PACKED_COLUMNS + 3;
-      c.k = ks[i];
+      c.k = ks[i / 2];
       c.dtype = weight_types[t];
+      c.transposed = i % 2;
       c.with_bias = 1;
+      c.with_residual = i % 2;
+      c.activation = i % 2 ? HFM__ACT_relu : HFM__ACT_none;
       d = make_linear(&c, 0);
       first = (float *)malloc((size_t)(c.m * c.n) * 4);
       run_linear(&cpu, &c, &d, 1, NULL, first);
       keep_panels(&cpu, &c, HFM_PACK_EAGER, &packing, &weight);
+      cpu.kernels = &counting;
+      widened.floats = c.k * counting.nr;
       for (j = 0; j < HFM__COUNT(ms); j++) {
         c.m = ms[j];
-        run_linear(&cpu, &c, &d, 1 + (int32_t)j % 2, &weight, (float *)d.out.data);
+        run_linear(&cpu, &c, &d, 1 + (int32_t)j % 2, &weight, (float *)d.out.data); /* the first packs them */
+        widened.panels = 0;
+        run_linear(&cpu, &c, &d, 1, &weight, (float *)d.out.data);
         CHECK(memcmp(first, d.out.data, (size_t)(c.m * c.n) * 4) == 0);
+        if (c.dtype == HFM_F32 || hfm__in_pairs(&cpu, c.dtype, c.transposed, c.k) || c.m <= counting.narrow)
+          CHECK_INT(widened.panels, 0);
+        else CHECK(widened.panels > 0);
       }
       hfm__panels_free(&packing.mem, &weight);
       hfm__packing_free(&packing);
@@ -558,7 +583,7 @@ static void deep_one_order(const hfm__cpu *cpu) {
   for (i = 0; i < HFM__COUNT(few); i++) {
     for (g.cold = 0; g.cold < 2; g.cold++) {
       g.rows = few[i];
-      g.n = g.cold && g.rows <= HFM__STRIPS_ROWS ? n : nr;
+      g.n = !HFM__SMALL && g.cold && g.rows <= HFM__STRIPS_ROWS ? n : nr;
       g.next_bytes = i % 2 ? nr * k * (int64_t)sizeof(float) : 0;
       memset(out, 0, (size_t)(many * n) * sizeof *out);
       cpu->kernels->gemm(&g);
@@ -600,6 +625,7 @@ static void test_linear_bf16(void) {
     with_bf16(&cpu, linear_shapes);
     with_bf16(&cpu, linear_empty);
     if (!FAST_MATH) with_bf16(&cpu, linear_one_order);
+    if (!FAST_MATH) with_bf16(&cpu, linear_narrow_order);
   }
 }
 static void test_linear_special(void) { each_tier_exactly(linear_special); }
