@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "bfad7e6264d790d6" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "4367e5a6adf96820" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -10695,6 +10695,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -10708,7 +10711,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -10974,6 +10977,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -10987,7 +10993,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -12392,6 +12398,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -12405,7 +12414,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -12671,6 +12680,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -12684,7 +12696,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -14089,6 +14101,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -14102,7 +14117,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -14368,6 +14383,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -14381,7 +14399,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -15787,6 +15805,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -15800,7 +15821,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -16066,6 +16087,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -16079,7 +16103,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -17478,6 +17502,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -17491,7 +17518,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -17757,6 +17784,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -17770,7 +17800,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -19173,6 +19203,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -19186,7 +19219,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -19452,6 +19485,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -19465,7 +19501,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -20884,6 +20920,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -20897,7 +20936,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -21163,6 +21202,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -21176,7 +21218,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -22671,6 +22713,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -22684,7 +22729,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -22950,6 +22995,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -22963,7 +23011,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -24365,6 +24413,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -24378,7 +24429,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
@@ -24644,6 +24695,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -24657,7 +24711,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);

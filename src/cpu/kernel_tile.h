@@ -180,6 +180,9 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   const int64_t steps = (rows + most - 1) / most;
   const int64_t k = k1 - k0, columns = (c1 - c0 + width - 1) / width, apart = g->k * HFM__STRIP;
   const int packed = HFM__PACKED_PACE && g->packed, pace = packed ? HFM__PACKED_PACE : HFM__PACE;
+#if HFM__HAS_OTHER_ROWS
+  const int other = HFM__TALL > HFM__MR ? tall : packed; /* no tier has both */
+#endif
   hfm__ahead ahead = HFM__GEMM(look_ahead)(next, next_bytes, gap, steps * columns * k / pace);
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
@@ -193,7 +196,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
-      if (tall || packed) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (other) HFM__GEMM(other_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
         HFM__GEMM(tile_rows)(count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
