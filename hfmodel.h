@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "4367e5a6adf96820" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "51052d467bf79bc5" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -10679,7 +10679,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -10961,7 +10961,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -11483,7 +11483,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -12382,7 +12382,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -12664,7 +12664,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -13186,7 +13186,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -14085,7 +14085,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -14367,7 +14367,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -14889,7 +14889,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -15789,7 +15789,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -16071,7 +16071,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -16593,7 +16593,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -17486,7 +17486,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -17768,7 +17768,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -18290,7 +18290,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -19187,7 +19187,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -19469,7 +19469,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -19991,7 +19991,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -20904,7 +20904,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -21186,7 +21186,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -21708,7 +21708,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -22697,7 +22697,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -22979,7 +22979,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -23501,7 +23501,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;
@@ -24397,7 +24397,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -24679,7 +24679,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 
@@ -25201,7 +25201,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;

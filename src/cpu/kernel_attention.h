@@ -160,7 +160,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
   const int64_t most = sizeof(hfm__vt) == HFM__LANES * sizeof(float) ? positions : (int64_t)HFM__PAGE;
-  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, end - begin);
+  hfm__ahead nothing = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   int64_t j, next;
   for (j = begin; j < end; j = next) {
     const int64_t slot = j % positions;

@@ -164,7 +164,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : steps + 1;
+  ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
 

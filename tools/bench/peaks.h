@@ -3,6 +3,8 @@
 #ifndef BENCH_PEAKS_H
 #define BENCH_PEAKS_H
 
+#include "doubles.h"
+
 #include <stdlib.h>
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -146,12 +148,6 @@ static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
   }
 #endif
   read_sink = read_sink ^ read_streams(p, READ_PIECE / 4);
-}
-
-/* Of doubles, for qsort. */
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
 }
 
 /* Bytes per second of all threads together: the median over pieces of a window, as that of calls is what counts for an

@@ -7,6 +7,7 @@
    What counts is the ratio to the first version: of the medians, and of the fastest fiftieth of the calls.
    tools/bench/turns.sh builds the versions. */
 #define _GNU_SOURCE
+#include "doubles.h"
 #include "turns.h"
 
 #include <dlfcn.h>
@@ -24,11 +25,6 @@ typedef struct version {
   double (*call)(int);
   double *spent; /* by each call of a case */
 } version;
-
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 static double seconds(void) {
   struct timespec t;
