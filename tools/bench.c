@@ -14,6 +14,7 @@
 #define HFMODEL_IMPLEMENTATION
 #include "hfmodel.h"
 
+#include "bench/isa.h"
 #include "bench/operand.h"
 #include "bench/peaks.h"
 #include "bench/turns.h"
@@ -55,6 +56,17 @@ static int case_count;
 static int32_t products_of(int unit) {
   if (unit != UNIT_PAIRS) return 0;
   return bench.pairs.isa == HFM_ISA_AMX_BF16 ? TILE_PRODUCTS : DOT_PRODUCTS;
+}
+
+/* Bytes per second of all threads together: the median over pieces, as that of calls is what counts for an op. */
+static double read_peak(machine_peaks *m) {
+  enum { PIECES = 32 };
+  double spent[PIECES];
+  uint64_t step = 0;
+  int i;
+  for (i = 0; i < PIECES; i++) spent[i] = read_seconds(m, &step);
+  qsort(spent, PIECES, sizeof *spent, compare);
+  return (double)step / spent[PIECES / 2];
 }
 
 static double peak_now(int unit) {
@@ -343,13 +355,6 @@ static void report(int rounds, int json) {
   }
   if (json) printf("\n]}\n");
   else if (bench.threads == 1) report_elementwise(rounds);
-}
-
-static int32_t isa_from_name(const char *name) {
-  int32_t isa;
-  for (isa = HFM_ISA_SCALAR; isa <= HFM_ISA_WASM_SIMD128; isa++)
-    if (strcmp(hfm__isa_name(isa), name) == 0) return isa;
-  return HFM_ISA_AUTO;
 }
 
 /* Everything that runs a case: 0, or the exit status after a message. */

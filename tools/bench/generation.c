@@ -3,10 +3,11 @@
      cc -O2 -I. tools/bench/generation.c -o build/bench/generation -lm -pthread
      build/bench/generation DIR [--threads N] [--rounds N] [--length N] [--new N] [--dtype NAME] [--random-weights]
 
-   A round generates greedily, then with four beams; right before and after each part its peak is measured: memory read
-   by as many threads for the decoding, multiply-adds in registers for the prompt. A share is taken of the greater of
-   the two beside it. Decoding reads every weight of a step and the keys and values of all positions; both count as
-   bytes read. Weights are packed when they are loaded, as they are by and by in a program that goes on. */
+   A round generates greedily, then with four beams. Multiply-adds in registers are measured right before and after the
+   prompt, whose share is of the greater; between any two tokens as many threads read from memory, and a token's share
+   is that of the medians, since others on the machine change from one moment to the next what it can do. Decoding reads
+   every weight of a step and the keys and values of all positions; both count as bytes read. Weights are packed when
+   they are loaded, as they are by and by in a program that goes on. */
 #define _GNU_SOURCE
 #define HFMODEL_STATIC
 #define HFMODEL_IMPLEMENTATION
@@ -16,7 +17,7 @@
 
 #include <stdio.h>
 
-enum { MAX_ROUNDS = 64, BEAMS = 4 };
+enum { MAX_ROUNDS = 64, MAX_STEPS = 1024, BEAMS = 4 };
 
 typedef struct setting {
   const char *path;
@@ -110,35 +111,80 @@ static double share_of_products(hfm_session *session, const hfm_inputs *prompt) 
   return products / all;
 }
 
-static void generate(hfm_session *session, const hfm_inputs *in, const setting *s, int64_t beams, hfm_generated *out) {
+static hfm_generation_config config_of(const setting *s, int64_t beams) {
   hfm_generation_config config;
-  hfm_error error;
   memset(&config, 0, sizeof config);
   config.max_new_tokens = config.min_new_tokens = s->steps;
   config.num_beams = beams;
-  if (hfm_cache_crop(session, 0, &error) || hfm_generate(session, in, &config, out, &error)) fail(error.message);
+  return config;
+}
+
+static void generate(hfm_session *session, const hfm_inputs *in, const setting *s, const hfm_generation_config *config,
+                     hfm_generated *out) {
+  hfm_error error;
+  if (hfm_cache_crop(session, 0, &error) || hfm_generate(session, in, config, out, &error)) fail(error.message);
   if (out->steps != s->steps) fail("other tokens than asked for");
 }
 
-static void measure(hfm_session *session, const hfm_inputs *in, const setting *s, machine_peaks *peaks, int round) {
-  const double later = (double)(s->steps - 1);
-  double fma = fma_peak(peaks, 0), read = read_peak(peaks), flops, bytes;
+/* Seconds of a later token. */
+static double generate_freely(hfm_session *session, const hfm_inputs *in, const setting *s, int64_t beams) {
+  const hfm_generation_config config = config_of(s, beams);
   hfm_generated out;
-  generate(session, in, s, 1, &out);
-  read = HFM__MAX(read, read_peak(peaks));
-  fma = HFM__MAX(fma, fma_peak(peaks, 0));
-  bytes = step_bytes(session, s->length, &flops);
-  bytes += cache_bytes(session, (double)out.prompt_length + later / 2);
-  found.prompt[round] = out.prompt_seconds;
-  found.prompt_share[round] = flops / out.prompt_seconds / fma;
-  found.step[round] = out.decode_seconds / later;
-  found.step_share[round] = bytes / found.step[round] / read;
-  generate(session, in, s, BEAMS, &out);
-  found.beams[round] = out.decode_seconds / later / found.step[round];
-  if (hfm_model_task(session->model) == HFM_CAUSAL_LM) found.products[round] = share_of_products(session, in);
+  generate(session, in, s, &config, &out);
+  return out.decode_seconds / (double)(s->steps - 1);
 }
 
-static double middle(const double *x, int rounds) { return x[rounds / 2]; }
+static double middle(const double *x, int count) { return x[count / 2]; }
+
+/* A generation that stops after each token to see what memory gives. */
+enum { READS = 4 };
+typedef struct token_times {
+  machine_peaks *peaks;
+  double begun, steps[MAX_STEPS], reads[READS * MAX_STEPS]; /* seconds; of each read `bytes` */
+  uint64_t bytes;
+  int count; /* of tokens but the prompt's own */
+} token_times;
+
+static void time_token(void *ctx, const int64_t *tokens, int64_t rows) {
+  token_times *t = (token_times *)ctx;
+  int i;
+  if (t->begun > 0) t->steps[t->count++] = seconds() - t->begun;
+  for (i = 0; i < READS; i++) t->reads[READS * t->count + i] = read_seconds(t->peaks, &t->bytes);
+  t->begun = seconds();
+  (void)tokens;
+  (void)rows;
+}
+
+/* *step, *read: the medians of a token's seconds, and of the bytes per second that memory gives. */
+static void generate_in_turns(hfm_session *session, const hfm_inputs *in, const setting *s, machine_peaks *peaks,
+                              hfm_generated *out, double *step, double *read) {
+  static token_times times;
+  hfm_generation_config config = config_of(s, 1);
+  memset(&times, 0, sizeof times);
+  times.peaks = peaks;
+  config.streamer.ctx = &times;
+  config.streamer.put = time_token;
+  generate(session, in, s, &config, out);
+  qsort(times.steps, (size_t)times.count, sizeof(double), compare);
+  qsort(times.reads, (size_t)(READS * times.count), sizeof(double), compare);
+  *step = middle(times.steps, times.count);
+  *read = (double)times.bytes / middle(times.reads, READS * times.count);
+}
+
+static void measure(hfm_session *session, const hfm_inputs *in, const setting *s, machine_peaks *peaks, int round) {
+  double fma = fma_peak(peaks, 0), read, flops, bytes;
+  hfm_generated out;
+  generate_in_turns(session, in, s, peaks, &out, &found.step[round], &read);
+  fma = HFM__MAX(fma, fma_peak(peaks, 0));
+  bytes = step_bytes(session, s->length, &flops);
+  bytes += cache_bytes(session, (double)out.prompt_length + (double)(s->steps - 1) / 2);
+  found.prompt[round] = out.prompt_seconds;
+  found.prompt_share[round] = flops / out.prompt_seconds / fma;
+  found.step_share[round] = bytes / found.step[round] / read;
+  found.beams[round] = 1 / generate_freely(session, in, s, 1);
+  found.beams[round] *= generate_freely(session, in, s, BEAMS);
+  if (hfm_model_task(session->model) == HFM_CAUSAL_LM) found.products[round] = share_of_products(session, in);
+}
 
 static void report(const hfm_model *model, const hfm_session *session, const setting *s) {
   double *lists[] = {found.prompt, found.prompt_share, found.step, found.step_share, found.beams, found.products};
@@ -163,7 +209,6 @@ int main(int argc, char **argv) {
   hfm_model *model = NULL;
   hfm_session *session = NULL;
   hfm_inputs in;
-  hfm_generated warm;
   hfm_error error;
   machine_peaks peaks;
   int64_t *ids, vocab_size, i;
@@ -188,8 +233,9 @@ int main(int argc, char **argv) {
     else if (!strcmp(argv[a], "--dtype")) s.load.dtype = !strcmp(value, "bfloat16") ? HFM_BF16 : HFM_F32, a++;
     else s.rounds = 0;
   }
-  if (!s.path || s.rounds < 1 || s.rounds > MAX_ROUNDS || s.length < 1 || s.steps < 2 || s.session.threads < 1)
-    fail("DIR [--threads N] [--rounds 1..64] [--length N] [--new 2..] [--dtype float32|bfloat16] [--random-weights]");
+  if (!s.path || s.rounds < 1 || s.rounds > MAX_ROUNDS || s.length < 1 || s.steps < 2 || s.steps > MAX_STEPS ||
+      s.session.threads < 1)
+    fail("DIR [--threads N] [--rounds 1..64] [--length N] [--new 2..1024] [--dtype float32|bfloat16] [--random-weights]");
   if (hfm_from_pretrained(s.path, &s.load, &model, &error) ||
       hfm_session_create(model, &s.session, &session, &error))
     fail(error.message);
@@ -202,8 +248,8 @@ int main(int argc, char **argv) {
   peaks.isa = model->cpu.isa;
   peaks.arena_bytes = (uint64_t)512 << 20;
   peaks.arena = cold_memory(peaks.arena_bytes);
-  generate(session, &in, &s, 1, &warm);
-  generate(session, &in, &s, BEAMS, &warm);
+  (void)generate_freely(session, &in, &s, 1);
+  (void)generate_freely(session, &in, &s, BEAMS);
   for (round = 0; round < s.rounds; round++) measure(session, &in, &s, &peaks, round);
   report(model, session, &s);
   hfm_session_free(session);

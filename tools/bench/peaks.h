@@ -150,23 +150,16 @@ static void read_chunk(void *ctx, int64_t chunk, int32_t worker) {
   read_sink = read_sink ^ read_streams(p, READ_PIECE / 4);
 }
 
-/* Bytes per second of all threads together: the median over pieces of a window, as that of calls is what counts for an
-   op. The window moves so that no cache helps. */
-static double read_peak(machine_peaks *m) {
-  enum { PIECES = 32 };
-  const uint64_t step = (uint64_t)m->pool->threads * READ_PIECE;
-  double spent[PIECES];
-  int i;
-  for (i = 0; i < PIECES; i++) {
-    double t;
-    if (m->at + step > m->arena_bytes) m->at = 0;
-    t = seconds();
-    (void)hfm__pool_run(m->pool, read_chunk, m, 0, m->pool->threads, 0);
-    spent[i] = seconds() - t;
-    m->at += step;
-  }
-  qsort(spent, PIECES, sizeof *spent, compare);
-  return (double)step / spent[PIECES / 2];
+/* Seconds for a piece by each thread, `step` bytes in all. The window moves so that no cache helps. */
+static double read_seconds(machine_peaks *m, uint64_t *step) {
+  double t;
+  *step = (uint64_t)m->pool->threads * READ_PIECE;
+  if (m->at + *step > m->arena_bytes) m->at = 0;
+  t = seconds();
+  (void)hfm__pool_run(m->pool, read_chunk, m, 0, m->pool->threads, 0);
+  t = seconds() - t;
+  m->at += *step;
+  return t;
 }
 
 static uint8_t *cold_memory(uint64_t size) {

@@ -1,17 +1,25 @@
 #!/bin/sh
-# Compares versions of the kernels in turns (tools/bench/turns.c):
+# Compares versions of the kernels, or of whole forwards, in turns (tools/bench/turns.c):
 #
-#     sh tools/bench/turns.sh [--threads N] [--isa NAME] [--calls N] VERSION... -- FILTER...
+#     sh tools/bench/turns.sh [--models] [--threads N] [--isa NAME] [--calls N] VERSION... -- FILTER...
 #
 # A version is a git revision that has this file, a directory that holds a tree, or either with flags for its compiler
-# behind a comma ("HEAD~1,-O3"). Ratios are to the first. FILTER: cases of tools/bench.c whose name contains one.
+# behind a comma ("HEAD~1,-O3"). Ratios are to the first. FILTER: cases of tools/bench.c, or with --models of
+# tools/bench/models.c, whose name contains one. A version that is given twice shows what the place of a model's
+# weights in memory makes of its speed.
 #     sh tools/bench/turns.sh HEAD . -- "float32 768x768 M=128 kept"
+#     sh tools/bench/turns.sh --models HEAD HEAD . . -- "bert-base 128"
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
 : "${CC:=cc}" "${CFLAGS:=-O2}" "${LDLIBS:=-lm}"
-threads=1 isa=auto calls=300
+threads=1 isa=auto calls=300 source=tools/bench.c
 while [ $# -gt 0 ]; do
   case $1 in
+    --models)
+      source=tools/bench/models.c
+      shift
+      continue
+      ;;
     --threads) threads=$2 ;;
     --isa) isa=$2 ;;
     --calls) calls=$2 ;;
@@ -34,9 +42,9 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
     mkdir "$work/tree$number" && (cd "$root" && git archive "$tree") | tar -x -C "$work/tree$number" || exit 1
     tree=$work/tree$number
   fi
+  case $source in tools/bench.c) file=$tree/$source ;; *) file=$root/$source ;; esac
   # shellcheck disable=SC2086
-  $CC -std=c99 $CFLAGS $flags -shared -fPIC -I"$tree/src" -I"$tree" -o "$work/$number" "$tree/tools/bench.c" -pthread \
-    $LDLIBS || exit 1
+  $CC -std=c99 $CFLAGS $flags -shared -fPIC -I"$tree/src" -I"$tree" -o "$work/$number" "$file" -pthread $LDLIBS || exit 1
   libraries="$libraries $work/$number"
   shift
 done
@@ -44,4 +52,4 @@ done
 # shellcheck disable=SC2086
 $CC -std=c99 $CFLAGS -o "$work/turns" "$root/tools/bench/turns.c" -ldl || exit 1
 # shellcheck disable=SC2086
-"$work/turns" "$threads" "$isa" "$calls" $libraries -- "$@"
+cd "$root" && "$work/turns" "$threads" "$isa" "$calls" $libraries -- "$@"
