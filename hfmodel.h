@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "51052d467bf79bc5" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "20064ffdaff886ac" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9781,14 +9781,14 @@ typedef struct hfm__ahead {
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
    `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
-   core busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
+   core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
   int64_t m;          /* rows of x: 1 to FEW_ROWS */
   const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  int32_t fetch;      /* only with one row of x */
+  int32_t fetch;      /* only with one row of x; 0: the processor does it better */
   float *out;         /* [m][ldo], as the weight's rows */
   int64_t ldo;
 } hfm__gemv;
@@ -11183,13 +11183,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
   }
 }
 #endif
-
-/* ---- A few rows ---- */
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
 
 /* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
    one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
-                                                   int64_t r, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
   const int two = !HFM__SMALL; /* vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -11197,6 +11199,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
   hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
@@ -11208,12 +11211,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (fetch && i % line == 0) { /* each line once */
-      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next, 1);
-      hfm__v_prefetch(next + apart * k * size, 1);
-      hfm__v_prefetch(next + apart * k * size * 2, 1);
-      hfm__v_prefetch(next + apart * k * size * 3, 1);
+    if (i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -11300,17 +11302,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else if (g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
   }
 #endif
 }
@@ -11319,7 +11319,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
-/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -12886,13 +12886,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
   }
 }
 #endif
-
-/* ---- A few rows ---- */
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
 
 /* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
    one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
-                                                   int64_t r, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
   const int two = !HFM__SMALL; /* vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -12900,6 +12902,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
   hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
@@ -12911,12 +12914,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (fetch && i % line == 0) { /* each line once */
-      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next, 1);
-      hfm__v_prefetch(next + apart * k * size, 1);
-      hfm__v_prefetch(next + apart * k * size * 2, 1);
-      hfm__v_prefetch(next + apart * k * size * 3, 1);
+    if (i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -13003,17 +13005,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else if (g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
   }
 #endif
 }
@@ -13022,7 +13022,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
-/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -14589,13 +14589,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
   }
 }
 #endif
-
-/* ---- A few rows ---- */
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
 
 /* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
    one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
-                                                   int64_t r, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
   const int two = !HFM__SMALL; /* vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -14603,6 +14605,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
   hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
@@ -14614,12 +14617,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (fetch && i % line == 0) { /* each line once */
-      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next, 1);
-      hfm__v_prefetch(next + apart * k * size, 1);
-      hfm__v_prefetch(next + apart * k * size * 2, 1);
-      hfm__v_prefetch(next + apart * k * size * 3, 1);
+    if (i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -14706,17 +14708,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else if (g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
   }
 #endif
 }
@@ -14725,7 +14725,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
-/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -16293,13 +16293,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
   }
 }
 #endif
-
-/* ---- A few rows ---- */
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
 
 /* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
    one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
-                                                   int64_t r, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
   const int two = !HFM__SMALL; /* vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -16307,6 +16309,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
   hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
@@ -16318,12 +16321,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (fetch && i % line == 0) { /* each line once */
-      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next, 1);
-      hfm__v_prefetch(next + apart * k * size, 1);
-      hfm__v_prefetch(next + apart * k * size * 2, 1);
-      hfm__v_prefetch(next + apart * k * size * 3, 1);
+    if (i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -16410,17 +16412,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else if (g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
   }
 #endif
 }
@@ -16429,7 +16429,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
-/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -17990,13 +17990,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
   }
 }
 #endif
-
-/* ---- A few rows ---- */
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
 
 /* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
    one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
-                                                   int64_t r, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
   const int two = !HFM__SMALL; /* vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -18004,6 +18006,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
   hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
@@ -18015,12 +18018,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (fetch && i % line == 0) { /* each line once */
-      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next, 1);
-      hfm__v_prefetch(next + apart * k * size, 1);
-      hfm__v_prefetch(next + apart * k * size * 2, 1);
-      hfm__v_prefetch(next + apart * k * size * 3, 1);
+    if (i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -18107,17 +18109,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else if (g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
   }
 #endif
 }
@@ -18126,7 +18126,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
-/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -19691,13 +19691,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
   }
 }
 #endif
-
-/* ---- A few rows ---- */
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
 
 /* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
    one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
-                                                   int64_t r, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
   const int two = !HFM__SMALL; /* vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -19705,6 +19707,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
   hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
@@ -19716,12 +19719,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (fetch && i % line == 0) { /* each line once */
-      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next, 1);
-      hfm__v_prefetch(next + apart * k * size, 1);
-      hfm__v_prefetch(next + apart * k * size * 2, 1);
-      hfm__v_prefetch(next + apart * k * size * 3, 1);
+    if (i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -19808,17 +19810,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else if (g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
   }
 #endif
 }
@@ -19827,7 +19827,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
-/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -21408,13 +21408,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
   }
 }
 #endif
-
-/* ---- A few rows ---- */
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
 
 /* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
    one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
-                                                   int64_t r, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
   const int two = !HFM__SMALL; /* vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -21422,6 +21424,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
   hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
@@ -21433,12 +21436,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (fetch && i % line == 0) { /* each line once */
-      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next, 1);
-      hfm__v_prefetch(next + apart * k * size, 1);
-      hfm__v_prefetch(next + apart * k * size * 2, 1);
-      hfm__v_prefetch(next + apart * k * size * 3, 1);
+    if (i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -21525,17 +21527,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else if (g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
   }
 #endif
 }
@@ -21544,7 +21544,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
-/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -23201,13 +23201,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
   }
 }
 #endif
-
-/* ---- A few rows ---- */
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
 
 /* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
    one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
-                                                   int64_t r, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
   const int two = !HFM__SMALL; /* vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -23215,6 +23217,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
   hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
@@ -23226,12 +23229,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (fetch && i % line == 0) { /* each line once */
-      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next, 1);
-      hfm__v_prefetch(next + apart * k * size, 1);
-      hfm__v_prefetch(next + apart * k * size * 2, 1);
-      hfm__v_prefetch(next + apart * k * size * 3, 1);
+    if (i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -23318,17 +23320,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else if (g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
   }
 #endif
 }
@@ -23337,7 +23337,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
-/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -24901,13 +24901,15 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
   }
 }
 #endif
-
-/* ---- A few rows ---- */
+/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
 
 /* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
    one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int fetch, const hfm__gemv *g,
-                                                   int64_t r, int64_t row) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
   const int two = !HFM__SMALL; /* vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
@@ -24915,6 +24917,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
   float *out = g->out + r * g->ldo + row;
   const void *w = g->weight;
   const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
   hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
   float s0, s1, s2, s3;
   int64_t i;
@@ -24926,12 +24929,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (fetch && i % line == 0) { /* each line once */
-      const char *next = (const char *)w + w0 * size + i * size + HFM__FETCH_ROWS;
-      hfm__v_prefetch(next, 1);
-      hfm__v_prefetch(next + apart * k * size, 1);
-      hfm__v_prefetch(next + apart * k * size * 2, 1);
-      hfm__v_prefetch(next + apart * k * size * 3, 1);
+    if (i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -25018,17 +25020,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g->fetch, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else if (g->fetch) {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 1, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 0, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
   }
 #endif
 }
@@ -25037,7 +25037,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
 HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
   HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
 }
-/* ==== end src/cpu/kernel_gemm.h ==== */
+/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -26003,6 +26003,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
   hfm__trial *trial = a->cpu->packing && p->m == 1 ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
   uint64_t begun = 0;
+  const int32_t way = trial ? hfm__trial_begin(trial, &begun) : 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
@@ -26012,11 +26013,11 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
-  g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
+  g.fetch = way * HFM__FETCH_ROWS;
   g.out = (float *)a->out[0].data + first;
   g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
-  if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
+  if (trial) hfm__trial_end(trial, way, begun, 4 * g.rows * row_bytes);
   for (i = 0; i < 4; i++) hfm__finish_few_rows(a, p, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;

@@ -46,14 +46,14 @@ typedef struct hfm__ahead {
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
    `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
-   core busier. With `fetch`, what is FETCH_ROWS bytes further on in each stream is fetched meanwhile. */
+   core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
   int64_t m;          /* rows of x: 1 to FEW_ROWS */
   const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  int32_t fetch;      /* only with one row of x */
+  int32_t fetch;      /* only with one row of x; 0: the processor does it better */
   float *out;         /* [m][ldo], as the weight's rows */
   int64_t ldo;
 } hfm__gemv;

@@ -39,6 +39,7 @@
 #include "kernel_rows.h"
 #endif
 #include "kernel_gemm.h"
+#include "kernel_gemv.h"
 #include "kernel_attention.h"
 
 static const hfm__kernels HFM__FN(kernels) = {

@@ -297,6 +297,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
   hfm__trial *trial = a->cpu->packing && p->m == 1 ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
   uint64_t begun = 0;
+  const int32_t way = trial ? hfm__trial_begin(trial, &begun) : 0;
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
@@ -306,11 +307,11 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
-  g.fetch = trial ? hfm__trial_begin(trial, &begun) : 0;
+  g.fetch = way * HFM__FETCH_ROWS;
   g.out = (float *)a->out[0].data + first;
   g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
-  if (trial) hfm__trial_end(trial, g.fetch, begun, 4 * g.rows * row_bytes);
+  if (trial) hfm__trial_end(trial, way, begun, 4 * g.rows * row_bytes);
   for (i = 0; i < 4; i++) hfm__finish_few_rows(a, p, i * quarter + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - 4 * quarter;
