@@ -549,6 +549,63 @@ static void conv_shapes(const hfm__cpu *cpu) {
   }
 }
 
+/* Patches by panels that are kept, of every type and few enough to be multiplied by 16-bit ones as they lie, or too
+   many: the bits are those of panels that are packed per call. */
+static void conv_kept(const hfm__cpu *any) {
+  enum { CHANNELS = 3, KERNEL = 4, SIDE = 12, OUTPUTS = 70, MOST = 3 * 9 * OUTPUTS };
+  const int64_t k = CHANNELS * KERNEL * KERNEL, most = any->kernels->narrow / 9 + 1; /* images of 9 patches */
+  float x[3 * CHANNELS * SIDE * SIDE], weight[OUTPUTS * CHANNELS * KERNEL * KERNEL], first[MOST], out[MOST];
+  size_t t;
+  if (!CHECK(most <= 3)) return;
+  random_fill(x, (int64_t)HFM__COUNT(x));
+  for (t = 0; t < HFM__COUNT(weight_types); t++) {
+    const int32_t dtype = weight_types[t];
+    int64_t images, i, use;
+    random_fill(weight, OUTPUTS * k);
+    for (i = 0; i < OUTPUTS * k && dtype != HFM_F32; i++) {
+      const uint16_t h = narrow(dtype, random_float());
+      memcpy((uint8_t *)weight + 2 * i, &h, 2);
+    }
+    for (images = 1; images <= most; images++) {
+      const size_t bytes = (size_t)(images * 9 * OUTPUTS) * sizeof(float);
+      hfm__cpu cpu = *any;
+      hfm__packing packing;
+      hfm__weight kept;
+      hfm__op_args a;
+      hfm__attrs attrs;
+      hfm_allocator mem;
+      memset(&a, 0, sizeof a);
+      memset(&attrs, 0, sizeof attrs);
+      memset(&kept, 0, sizeof kept);
+      attrs.stride[0] = attrs.stride[1] = KERNEL;
+      a.cpu = &cpu;
+      a.attrs = &attrs;
+      a.in[0] = operand(x, HFM_F32, 4, images, CHANNELS, SIDE, SIDE);
+      a.in[1] = operand(weight, dtype, 4, OUTPUTS, CHANNELS, KERNEL, KERNEL);
+      a.out[0] = operand(first, HFM_F32, 4, images, 3, 3, OUTPUTS);
+      run_op(HFM__OP_conv2d, &a, 1);
+      CHECK(hfm__resolve_allocator(NULL, &mem));
+      hfm__packing_init(&packing, &mem, HFM_PACK_EAGER, 1u << 20);
+      cpu.packing = &packing;
+      kept.dtype = dtype;
+      kept.rank = 4;
+      memcpy(kept.shape, a.in[1].shape, sizeof a.in[1].shape);
+      hfm__panels_reserve(&cpu, &kept, 0);
+      CHECK(kept.panels != NULL);
+      a.in[1].weight = &kept;
+      a.out[0].data = out;
+      for (use = 0; use < 3; use++) { /* the first packs them */
+        memset(out, 0, sizeof out);
+        run_op(HFM__OP_conv2d, &a, 1 + (int32_t)use);
+        CHECK(memcmp(first, out, bytes) == 0);
+      }
+      CHECK(hfm__panels_kept_bytes(&kept) > 0);
+      hfm__panels_free(&packing.mem, &kept);
+      hfm__packing_free(&packing);
+    }
+  }
+}
+
 /* The same rows, few of them at once and many, deeper than one piece: the same bits on every tier, strict included. Few
    rows of panels in memory are multiplied strip by strip, over more than one panel; many by one panel after another. */
 static void deep_one_order(const hfm__cpu *cpu) {
@@ -631,6 +688,7 @@ static void test_linear_bf16(void) {
 static void test_linear_special(void) { each_tier_exactly(linear_special); }
 static void test_linear_strided(void) { each_tier(linear_strided); }
 static void test_conv_shapes(void) { each_tier(conv_shapes); }
+static void test_conv_kept(void) { each_tier_exactly(conv_kept); }
 
 static void test_linear(void) {
   TEST(test_linear_shapes);
@@ -646,4 +704,5 @@ static void test_linear(void) {
   TEST(test_linear_special);
   TEST(test_linear_strided);
   TEST(test_conv_shapes);
+  TEST(test_conv_kept);
 }
