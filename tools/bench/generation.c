@@ -3,9 +3,9 @@
      cc -O2 -I. tools/bench/generation.c -o build/bench/generation -lm -pthread
      build/bench/generation DIR [--threads N] [--rounds N] [--length N] [--new N] [--dtype NAME] [--random-weights]
 
-   A round generates greedily, then with four beams. Multiply-adds in registers are measured right before and after the
-   prompt, whose share is of the greater; between any two tokens as many threads read from memory, and a token's share
-   is that of the medians, since others on the machine change from one moment to the next what it can do. Decoding reads
+   A round generates greedily, then with four beams. Multiply-adds in registers are measured before and after it, and the
+   prompt's share is of the greater. Between any two tokens as many threads read from memory, and a token's share is of
+   the median of that, since others on the machine change from one moment to the next what it can do. Decoding reads
    every weight of a step and the keys and values of all positions; both count as bytes read. Weights are packed when
    they are loaded, as they are by and by in a program that goes on. */
 #define _GNU_SOURCE
@@ -172,7 +172,7 @@ static void generate_in_turns(hfm_session *session, const hfm_inputs *in, const 
 }
 
 static void measure(hfm_session *session, const hfm_inputs *in, const setting *s, machine_peaks *peaks, int round) {
-  double fma = fma_peak(peaks, 0), read, flops, bytes;
+  double fma = fma_peak(peaks, 0), read, flops, bytes, greedy;
   hfm_generated out;
   generate_in_turns(session, in, s, peaks, &out, &found.step[round], &read);
   fma = HFM__MAX(fma, fma_peak(peaks, 0));
@@ -181,8 +181,8 @@ static void measure(hfm_session *session, const hfm_inputs *in, const setting *s
   found.prompt[round] = out.prompt_seconds;
   found.prompt_share[round] = flops / out.prompt_seconds / fma;
   found.step_share[round] = bytes / found.step[round] / read;
-  found.beams[round] = 1 / generate_freely(session, in, s, 1);
-  found.beams[round] *= generate_freely(session, in, s, BEAMS);
+  greedy = generate_freely(session, in, s, 1);
+  found.beams[round] = generate_freely(session, in, s, BEAMS) / greedy;
   if (hfm_model_task(session->model) == HFM_CAUSAL_LM) found.products[round] = share_of_products(session, in);
 }
 

@@ -78,6 +78,7 @@ static int set_up(struct chosen *c, int threads, const char *isa) {
   hfm_model *model;
   int64_t i, count = c->what->batch * HFM__MAX(c->what->length, (int64_t)c->what->cached);
   memset(&options, 0, sizeof options);
+  memset(&error, 0, sizeof error);
   options.threads = threads;
   model = model_of(c->what, isa, &error);
   c->ids = (int64_t *)malloc((size_t)count * sizeof *c->ids);
