@@ -4,11 +4,11 @@
 
 HFM__PRIVATE void hfm__model_destroy(hfm_model *model) {
   const hfm_allocator mem = model->ctx.mem;
-  for (size_t i = 1; model->weights && i < model->tree.parameter_count; i++) {
-    hfm__weight *weight = &model->weights[i];
-    hfm__panels_free(&mem, weight);
-    if (weight->storage == &hfm__storage_owned)
-      hfm__free(&mem, (void *)(uintptr_t)weight->data, HFM__MAX(weight->bytes, 1));
+  for (size_t i = 1; model->weights && i < model->tree.parameter_count; i++)
+    hfm__panels_free(&mem, &model->weights[i]);
+  for (hfm__weight_block *block = model->weight_blocks, *next; block; block = next) {
+    next = block->next;
+    hfm__free(&mem, block, block->bytes);
   }
   hfm__free(&mem, model->weights, (uint64_t)(model->tree.parameter_count + 1) * sizeof *model->weights);
   hfm__free(&mem, model->report, (uint64_t)model->report_capacity * sizeof *model->report);

@@ -24,8 +24,11 @@ typedef struct hfm__loader {
   hfm__file_tensor refused_tensor;
   int32_t refused_parameter;
   const char *refused_name;
+  const hfm__file_tensor ***settled; /* of each parameter: its pieces in order; NULL: none */
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
+  uint8_t *room;            /* for the next of these, in the newest block, */
+  uint64_t room_bytes;      /* which has so many bytes left */
   hfm_dtype dtype;          /* what Transformers would hold nearly every parameter in */
 } hfm__loader;
 
@@ -199,7 +202,8 @@ HFM__PRIVATE uint64_t hfm__most_allocated(const hfm__loader *l) {
   return hfm__mul64(sum, 4, &sum) && hfm__add64(sum, l->model->ctx.limits.max_new_bytes, &sum) ? sum : UINT64_MAX;
 }
 
-HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight, const char *name) {
+/* This weight gets memory of its own. */
+HFM__PRIVATE hfm_result hfm__weight_own(hfm__loader *l, hfm__weight *weight, const char *name) {
   if (!hfm__add64(l->allocated, weight->bytes, &l->allocated) || l->allocated > l->most)
     return hfm__fail(l->error, HFM_E_NEW_WEIGHTS_LIMIT, hfm__weights_file(l->model), name, 0,
                      "%q needs %u bytes of its own: with it all weights that can't be used where they lie would take "
@@ -210,9 +214,41 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, hfm__weight *weight
                      "%q needs %u bytes, more than the address space of this machine or build has: use a 64-bit one",
                      name, weight->bytes);
   weight->storage = &hfm__storage_owned;
-  hfm__budget_extend(&l->model->ctx, HFM__MAX(weight->bytes, 1));
-  weight->data = hfm__alloc_in_huge_pages(&l->model->ctx.mem, HFM__MAX(weight->bytes, 1));
-  return weight->data ? HFM_OK : hfm__fail_memory(l->error, name, weight->bytes);
+  return HFM_OK;
+}
+
+/* What a weight takes in a block: no line of a cache is two weights'. */
+HFM__PRIVATE uint64_t hfm__weight_room(const hfm__weight *weight) {
+  return weight->storage == &hfm__storage_owned ? (HFM__MAX(weight->bytes, 1) + 63) / 64 * 64 : 0;
+}
+
+/* The memory of a weight of its own. Those that follow each other share a block: most have less than a huge page. */
+HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, int32_t parameter, const char *name) {
+  enum { BLOCK_BYTES = 64 << 20 };
+  hfm_model *model = l->model;
+  hfm__weight *weight = &model->weights[parameter];
+  const uint64_t needed = hfm__weight_room(weight);
+  if (needed > l->room_bytes) {
+    uint64_t bytes = needed;
+    hfm__weight_block *block;
+    for (size_t i = (size_t)parameter + 1; i < model->tree.parameter_count; i++) {
+      const uint64_t more = hfm__weight_room(&model->weights[i]);
+      if (more > BLOCK_BYTES || bytes + more > BLOCK_BYTES) break;
+      bytes += more;
+    }
+    hfm__budget_extend(&model->ctx, sizeof *block + 64 + bytes);
+    block = (hfm__weight_block *)hfm__alloc_in_huge_pages(&model->ctx.mem, sizeof *block + 64 + bytes);
+    if (!block) return hfm__fail_memory(l->error, name, bytes);
+    block->bytes = sizeof *block + 64 + bytes;
+    block->next = model->weight_blocks;
+    model->weight_blocks = block;
+    l->room = hfm__align64((uint8_t *)(block + 1));
+    l->room_bytes = bytes;
+  }
+  weight->data = l->room;
+  l->room += needed;
+  l->room_bytes -= needed;
+  return HFM_OK;
 }
 
 /* Elements `first` to first + count of a tensor, as another type. */
@@ -286,12 +322,8 @@ HFM__PRIVATE hfm_result hfm__weight_from_file(hfm__loader *l, hfm__weight *weigh
   if (result != HFM_OK) return result;
   hfm__weight_type(l, weight, p, hfm__storage_dtype(l, p, tensor->dtype));
   weight->data = hfm__tensor_in_place(l->model, tensor, weight->dtype);
-  if (weight->data) {
-    weight->storage = &hfm__storage_mapped;
-    return HFM_OK;
-  }
-  result = hfm__weight_allocate(l, weight, name);
-  return result == HFM_OK ? hfm__tensor_convert(l, tensor, weight->dtype, (uint8_t *)(uintptr_t)weight->data) : result;
+  weight->storage = &hfm__storage_mapped;
+  return weight->data ? HFM_OK : hfm__weight_own(l, weight, name);
 }
 
 /* ---- Ties ---- */
@@ -383,12 +415,7 @@ HFM__PRIVATE hfm_result hfm__weight_from_pieces(hfm__loader *l, hfm__weight *wei
     in_place &= weight->pieces[i] != NULL;
   }
   weight->storage = &hfm__storage_mapped;
-  if (in_place) return HFM_OK;
-  result = hfm__weight_allocate(l, weight, name);
-  for (int64_t i = 0; i < count && result == HFM_OK; i++)
-    result = hfm__tensor_convert(l, tensors[i], weight->dtype,
-                                 (uint8_t *)(uintptr_t)weight->data + weight->bytes / (uint64_t)count * (uint64_t)i);
-  return result;
+  return in_place ? HFM_OK : hfm__weight_own(l, weight, name);
 }
 
 /* A table of pieces for what may lie in some. */
@@ -408,7 +435,6 @@ HFM__PRIVATE void hfm__weight_cut(hfm__weight *weight) {
 
 HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm__parameter *p, const char *name) {
   const int32_t random = l->options && l->options->random_weights;
-  hfm_result result;
   hfm__weight_type(l, weight, p, hfm__target_storage(l, p));
   if (!random && !hfm__add64(l->new_bytes, weight->bytes, &l->new_bytes)) l->new_bytes = UINT64_MAX;
   if (l->new_bytes > l->model->ctx.limits.max_new_bytes)
@@ -416,10 +442,7 @@ HFM__PRIVATE hfm_result hfm__weight_new(hfm__loader *l, hfm__weight *weight, hfm
                      "the files lack %q and others: newly initialised weights would take more than %u bytes "
                      "(options.limits.max_new_bytes)",
                      name, l->model->ctx.limits.max_new_bytes);
-  result = hfm__weight_allocate(l, weight, name);
-  if (result == HFM_OK)
-    hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, (void *)weight->data);
-  return result;
+  return hfm__weight_own(l, weight, name);
 }
 
 HFM__PRIVATE hfm_result hfm__report_missing(hfm__loader *l, int32_t parameter, const char *name) {
@@ -438,7 +461,8 @@ HFM__PRIVATE hfm_result hfm__report_tied_missing(hfm__loader *l, int32_t paramet
   return hfm__report_missing(l, parameter, name);
 }
 
-HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
+/* Where a parameter's weight is to be: in the files, or in memory of its own that hfm__fill_parameter gives it. */
+HFM__PRIVATE hfm_result hfm__place_parameter(hfm__loader *l, int32_t parameter) {
   hfm_model *model = l->model;
   hfm__parameter *p = &model->tree.parameters[parameter];
   hfm__weight *weight = &model->weights[parameter];
@@ -454,6 +478,7 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   if (HFM__HAS_STACKS && l->pieces[parameter]) {
     result = hfm__pieces_settle(l, parameter, name, &pieces);
     if (result != HFM_OK) return result;
+    l->settled[parameter] = pieces;
   }
   if (l->refused) /* only the report is still to be made */
     return pieces || l->tensors[parameter] ? HFM_OK : hfm__report_missing(l, parameter, name);
@@ -461,13 +486,34 @@ HFM__PRIVATE hfm_result hfm__load_parameter(hfm__loader *l, int32_t parameter) {
   memcpy(weight->shape, p->shape, sizeof weight->shape);
   result = hfm__weight_table(l, weight, p);
   if (result != HFM_OK) return result;
-  if (pieces) {
-    result = hfm__weight_from_pieces(l, weight, p, pieces, name);
-  } else if (l->tensors[parameter]) {
-    result = hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
-  } else {
-    if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
-    if (result == HFM_OK) result = hfm__weight_new(l, weight, p, name);
+  if (pieces) return hfm__weight_from_pieces(l, weight, p, pieces, name);
+  if (l->tensors[parameter]) return hfm__weight_from_file(l, weight, p, l->tensors[parameter], name);
+  if (!(l->options && l->options->random_weights)) result = hfm__report_missing(l, parameter, name);
+  return result == HFM_OK ? hfm__weight_new(l, weight, p, name) : result;
+}
+
+/* Reads, converts or initialises what was not used where it lies. */
+HFM__PRIVATE hfm_result hfm__fill_parameter(hfm__loader *l, int32_t parameter) {
+  const hfm__parameter *p = &l->model->tree.parameters[parameter];
+  hfm__weight *weight = &l->model->weights[parameter];
+  const hfm__file_tensor **pieces = l->settled[parameter];
+  hfm_result result = HFM_OK;
+  if (weight->storage == &hfm__storage_owned) {
+    const char *name = hfm__parameter_name(l, parameter);
+    uint8_t *data;
+    if (!name) return HFM_ERROR_MEMORY;
+    result = hfm__weight_allocate(l, parameter, name);
+    if (result != HFM_OK) return result;
+    data = (uint8_t *)(uintptr_t)weight->data;
+    if (pieces) {
+      const uint64_t bytes = weight->bytes / (uint64_t)weight->piece_count;
+      for (int64_t i = 0; i < weight->piece_count && result == HFM_OK; i++)
+        result = hfm__tensor_convert(l, pieces[i], weight->dtype, data + bytes * (uint64_t)i);
+    } else if (l->tensors[parameter]) {
+      result = hfm__tensor_convert(l, l->tensors[parameter], weight->dtype, data);
+    } else {
+      hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, data);
+    }
   }
   if (result == HFM_OK) hfm__weight_cut(weight);
   return result;
@@ -554,17 +600,20 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
   l.pieces = (hfm__piece **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.pieces);
+  l.settled = (const hfm__file_tensor ***)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) *
+                                                                         sizeof *l.settled);
   l.most = hfm__most_allocated(&l);
   l.mismatched = (uint8_t *)hfm__arena_alloc(&l.arena, (uint64_t)tree->parameter_count + 1);
   model->weights =
       (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
-  if (l.tensors && l.pieces && l.mismatched && model->weights)
+  if (l.tensors && l.pieces && l.settled && l.mismatched && model->weights)
     result = hfm__name_table_make(&l.arena, tree, &l.names, error);
   else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);
   if (result == HFM_OK) result = hfm__settle_ties(&l);
+  for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) result = hfm__place_parameter(&l, (int32_t)i);
   for (size_t i = 1; i < tree->parameter_count && result == HFM_OK; i++) {
-    result = hfm__load_parameter(&l, (int32_t)i);
+    if (!l.refused) result = hfm__fill_parameter(&l, (int32_t)i);
     if (result == HFM_OK)
       result = hfm__progress(&model->ctx, options && options->random_weights ? "init" : "load", i,
                              tree->parameter_count - 1, "tensors", error);

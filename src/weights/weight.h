@@ -25,6 +25,12 @@ typedef struct hfm__weight {
   struct hfm__panels *panels; /* belongs to cpu/, reached with atomics: weights are shared by sessions */
 } hfm__weight;
 
+/* Memory of our own for weights that follow each other, and the block before it. */
+typedef struct hfm__weight_block {
+  struct hfm__weight_block *next;
+  uint64_t bytes; /* this included */
+} hfm__weight_block;
+
 HFM__PRIVATE hfm_result hfm__acquire_memory(hfm__weight *weight, const void **data, hfm_error *error) {
   (void)error;
   *data = weight->pieces ? (const void *)weight->pieces : weight->data;
@@ -34,5 +40,5 @@ HFM__PRIVATE void hfm__release_memory(hfm__weight *weight) { (void)weight; }
 
 /* Where the file has been mapped, or lies in the caller's memory. */
 static const hfm__storage_type hfm__storage_mapped = {"mapped", hfm__acquire_memory, hfm__release_memory};
-/* A block of our own: read, converted or initialised. */
+/* In a block of our own: read, converted or initialised. */
 static const hfm__storage_type hfm__storage_owned = {"owned", hfm__acquire_memory, hfm__release_memory};

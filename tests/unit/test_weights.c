@@ -3,6 +3,7 @@
 #include "hfmodel.h"
 
 #include "check.h"
+#include "config_of.h"
 #include "said.h"
 
 #include <stdlib.h>
@@ -92,6 +93,68 @@ static void test_in_place(void) {
       CHECK(rows[i].local_copy || !inside); /* nothing of it is mapped */
     }
     hfm_model_free(model);
+  }
+}
+
+/* Weights that have memory of their own lie in order in as few blocks as hold them, each at a cache line's beginning;
+   a block has no byte more. */
+static void check_blocks(const hfm_model *model, int64_t expected) {
+  uint64_t bytes = 0, needed = 0;
+  const hfm__weight_block *block;
+  const uint8_t *before = NULL;
+  int64_t blocks = 0, apart = 0;
+  for (block = model->weight_blocks; block; block = block->next) {
+    bytes += block->bytes - sizeof *block - 64;
+    blocks++;
+  }
+  for (size_t i = 1; i < model->tree.parameter_count; i++) {
+    const hfm__weight *weight = &model->weights[i];
+    const uint8_t *at = (const uint8_t *)weight->data;
+    int inside = 0;
+    if (weight->storage != &hfm__storage_owned) continue;
+    for (block = model->weight_blocks; block; block = block->next)
+      inside |= at >= (const uint8_t *)(block + 1) && at + weight->bytes <= (const uint8_t *)block + block->bytes;
+    CHECK(inside);
+    CHECK_INT((uintptr_t)at % 64, 0);
+    apart += at != before;
+    before = at + (weight->bytes + 63) / 64 * 64;
+    needed += (weight->bytes + 63) / 64 * 64;
+  }
+  CHECK_INT(blocks, expected);
+  CHECK_INT(apart, expected);
+  CHECK_INT((int64_t)bytes, (int64_t)needed);
+}
+
+static void test_blocks(void) {
+  /* 72 million bytes are more than the 64 << 20 that weights share. */
+  static const char *const wide =
+      "{\"model_type\": \"bert\", \"architectures\": [\"BertModel\"], \"hidden_size\": 16, "
+      "\"num_attention_heads\": 2, \"num_hidden_layers\": 1, \"intermediate_size\": 8, \"vocab_size\": %s, "
+      "\"max_position_embeddings\": 8}";
+  static const struct { const char *vocab; int64_t blocks; } rows[] = {{"100", 1}, {"1120000", 2}};
+  hfm_options options;
+  hfm_model *model = load(FIXTURE("bert_base"), NULL);
+  memset(&options, 0, sizeof options);
+  if (model) CHECK(model->weight_blocks == NULL);
+  hfm_model_free(model);
+  options.dtype = HFM_F32;
+  model = load(FIXTURE("llama_bf16_sharded"), &options);
+  if (model) check_blocks(model, 1);
+  hfm_model_free(model);
+  memset(&options, 0, sizeof options);
+  options.task = HFM_TASK_FROM_CONFIG;
+  for (size_t i = 0; i < HFM__COUNT(rows); i++) {
+    char json[512];
+    hfm_config *config;
+    hfm_error error;
+    snprintf(json, sizeof json, wide, rows[i].vocab);
+    config = config_of(json);
+    model = NULL;
+    options.random_weights = 1;
+    if (config && CHECK_INT(hfm_from_config(config, &options, &model, &error), HFM_OK))
+      check_blocks(model, rows[i].blocks);
+    hfm_model_free(model);
+    hfm_config_free(config);
   }
 }
 
@@ -364,6 +427,7 @@ int main(void) {
   TEST(test_twins);
   TEST(test_first_float);
   TEST(test_in_place);
+  TEST(test_blocks);
   TEST(test_new_bytes);
   TEST(test_warnings);
   TEST(test_refused_sizes);
