@@ -235,7 +235,8 @@ int main(int argc, char **argv) {
   }
   if (!s.path || s.rounds < 1 || s.rounds > MAX_ROUNDS || s.length < 1 || s.steps < 2 || s.steps > MAX_STEPS ||
       s.session.threads < 1)
-    fail("DIR [--threads N] [--rounds 1..64] [--length N] [--new 2..1024] [--dtype float32|bfloat16] [--random-weights]");
+    fail("DIR [--threads N] [--rounds 1..64] [--length N] [--new 2..1024] [--dtype float32|bfloat16] "
+         "[--random-weights]");
   if (hfm_from_pretrained(s.path, &s.load, &model, &error) ||
       hfm_session_create(model, &s.session, &session, &error))
     fail(error.message);

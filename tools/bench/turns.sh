@@ -44,7 +44,8 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
   fi
   case $source in tools/bench.c) file=$tree/$source ;; *) file=$root/$source ;; esac
   # shellcheck disable=SC2086
-  $CC -std=c99 $CFLAGS $flags -shared -fPIC -I"$tree/src" -I"$tree" -o "$work/$number" "$file" -pthread $LDLIBS || exit 1
+  $CC -std=c99 $CFLAGS $flags -shared -fPIC -I"$tree/src" -I"$tree" -o "$work/$number" "$file" -pthread $LDLIBS ||
+    exit 1
   libraries="$libraries $work/$number"
   shift
 done
