@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "b80902ee36d1d8f4" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "ba5226d2f57cc103" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -35173,6 +35173,10 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, int32_t parameter, 
     }
     hfm__budget_extend(&model->ctx, sizeof *block + 64 + bytes);
     block = (hfm__weight_block *)hfm__alloc_in_huge_pages(&model->ctx.mem, sizeof *block + 64 + bytes);
+    if (!block && bytes > needed) { /* memory in small pieces may still do */
+      bytes = needed;
+      block = (hfm__weight_block *)hfm__alloc_in_huge_pages(&model->ctx.mem, sizeof *block + 64 + bytes);
+    }
     if (!block) return hfm__fail_memory(l->error, name, bytes);
     block->bytes = sizeof *block + 64 + bytes;
     block->next = model->weight_blocks;

@@ -238,6 +238,10 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, int32_t parameter, 
     }
     hfm__budget_extend(&model->ctx, sizeof *block + 64 + bytes);
     block = (hfm__weight_block *)hfm__alloc_in_huge_pages(&model->ctx.mem, sizeof *block + 64 + bytes);
+    if (!block && bytes > needed) { /* memory in small pieces may still do */
+      bytes = needed;
+      block = (hfm__weight_block *)hfm__alloc_in_huge_pages(&model->ctx.mem, sizeof *block + 64 + bytes);
+    }
     if (!block) return hfm__fail_memory(l->error, name, bytes);
     block->bytes = sizeof *block + 64 + bytes;
     block->next = model->weight_blocks;
