@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "ba5226d2f57cc103" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "244471665adaafa4" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -11217,7 +11217,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
@@ -12920,7 +12920,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
@@ -14623,7 +14623,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
@@ -16327,7 +16327,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
@@ -18024,7 +18024,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
@@ -19725,7 +19725,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
@@ -21442,7 +21442,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
@@ -23235,7 +23235,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
@@ -24935,7 +24935,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
@@ -26007,7 +26007,8 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
                                     int64_t chunk) {
   const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
   const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
-  hfm__trial *trial = a->cpu->packing && p->m == 1 ? &a->cpu->packing->fetch[p->dtype != HFM_F32] : NULL;
+  hfm__packing *packing = HFM__SMALL ? NULL : a->cpu->packing; /* small code leaves fetching to the processor */
+  hfm__trial *trial = packing && p->m == 1 ? &packing->fetch[p->dtype != HFM_F32] : NULL;
   uint64_t begun = 0;
   const int32_t way = trial ? hfm__trial_begin(trial, &begun) : 0;
   int64_t i;
@@ -34946,6 +34947,11 @@ typedef struct hfm__piece {
   struct hfm__piece *next;
 } hfm__piece;
 
+typedef struct hfm__pieces_of_one {
+  hfm__piece *found;                /* those that were found last first; NULL: none */
+  const hfm__file_tensor **settled; /* in order, once they make what they should */
+} hfm__pieces_of_one;
+
 typedef struct hfm__loader {
   hfm_model *model;
   const hfm_options *options;
@@ -34953,13 +34959,12 @@ typedef struct hfm__loader {
   hfm__arena arena; /* names, gone after the load */
   hfm__name_table names;
   const hfm__file_tensor **tensors; /* of each parameter; NULL: none */
-  hfm__piece **pieces;              /* of each parameter, those that were found last first; NULL: none */
+  hfm__pieces_of_one *pieces;       /* of each parameter, where models have such */
   uint8_t *mismatched;              /* of each parameter: it is in the report as such */
   size_t refused;                   /* of these, where that is an error; the first of them: */
   hfm__file_tensor refused_tensor;
   int32_t refused_parameter;
   const char *refused_name;
-  const hfm__file_tensor ***settled; /* of each parameter: its pieces in order; NULL: none */
   uint64_t new_bytes;
   uint64_t allocated, most; /* bytes of all weights that are not used where they lie */
   uint8_t *room;            /* for the next of these, in the newest block, */
@@ -35009,8 +35014,8 @@ HFM__PRIVATE hfm_result hfm__match_piece(hfm__loader *l, const hfm__resolved *fo
   piece->index = found->index;
   piece->part = found->part - 1;
   piece->tensor = tensor;
-  piece->next = l->pieces[found->entry->parameter];
-  l->pieces[found->entry->parameter] = piece;
+  piece->next = l->pieces[found->entry->parameter].found;
+  l->pieces[found->entry->parameter].found = piece;
   return HFM_OK;
 }
 
@@ -35056,13 +35061,13 @@ HFM__PRIVATE hfm_result hfm__pieces_wrong(hfm__loader *l, const char *name, cons
 HFM__PRIVATE hfm_result hfm__pieces_settle(hfm__loader *l, int32_t parameter, const char *name,
                                            const hfm__file_tensor ***table) {
   const hfm__parameter *p = &l->model->tree.parameters[parameter];
-  const hfm__file_tensor *first = l->pieces[parameter]->tensor;
+  const hfm__file_tensor *first = l->pieces[parameter].found->tensor;
   const int64_t needed = hfm__parameter_pieces(p);
   hfm__file_tensor whole = *first;
   int64_t count = 0;
   *table = NULL;
   if (first->rank != 2 || first->shape[0] > INT64_MAX / p->parts) return hfm__mismatch(l, parameter, name, first);
-  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next, count++)
+  for (const hfm__piece *piece = l->pieces[parameter].found; piece; piece = piece->next, count++)
     if (piece->tensor->rank != 2 || memcmp(piece->tensor->shape, first->shape, 2 * sizeof *first->shape) != 0)
       return hfm__pieces_wrong(l, name, piece->tensor, "whose shape is %t; but %q has shape %t", piece->tensor->shape,
                                (int)piece->tensor->rank, first->name, first->shape, 2);
@@ -35077,7 +35082,7 @@ HFM__PRIVATE hfm_result hfm__pieces_settle(hfm__loader *l, int32_t parameter, co
   if (count != needed) return hfm__pieces_wrong(l, name, first, "but there are %i of them, not %i", count, needed);
   *table = (const hfm__file_tensor **)hfm__arena_alloc(&l->arena, (uint64_t)needed * sizeof **table);
   if (!*table) return hfm__fail_memory(l->error, "a table of weights", 0);
-  for (const hfm__piece *piece = l->pieces[parameter]; piece; piece = piece->next)
+  for (const hfm__piece *piece = l->pieces[parameter].found; piece; piece = piece->next)
     if (piece->index < p->shape[0]) (*table)[piece->index * p->parts + piece->part] = piece->tensor;
   for (int64_t i = 0; i < needed; i++)
     if (!(*table)[i])
@@ -35164,21 +35169,21 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, int32_t parameter, 
   hfm__weight *weight = &model->weights[parameter];
   const uint64_t needed = hfm__weight_room(weight);
   if (needed > l->room_bytes) {
+    const uint64_t head = sizeof(hfm__weight_block) + 64;
     uint64_t bytes = needed;
     hfm__weight_block *block;
     for (size_t i = (size_t)parameter + 1; i < model->tree.parameter_count; i++) {
       const uint64_t more = hfm__weight_room(&model->weights[i]);
-      if (more > BLOCK_BYTES || bytes + more > BLOCK_BYTES) break;
+      if (bytes + more > BLOCK_BYTES) break;
       bytes += more;
     }
-    hfm__budget_extend(&model->ctx, sizeof *block + 64 + bytes);
-    block = (hfm__weight_block *)hfm__alloc_in_huge_pages(&model->ctx.mem, sizeof *block + 64 + bytes);
-    if (!block && bytes > needed) { /* memory in small pieces may still do */
-      bytes = needed;
-      block = (hfm__weight_block *)hfm__alloc_in_huge_pages(&model->ctx.mem, sizeof *block + 64 + bytes);
+    hfm__budget_extend(&model->ctx, head + bytes);
+    for (;; bytes = needed) { /* where there is no room for so many, there may be for this one */
+      block = (hfm__weight_block *)hfm__alloc_in_huge_pages(&model->ctx.mem, head + bytes);
+      if (block) break;
+      if (bytes == needed) return hfm__fail_memory(l->error, name, bytes);
     }
-    if (!block) return hfm__fail_memory(l->error, name, bytes);
-    block->bytes = sizeof *block + 64 + bytes;
+    block->bytes = head + bytes;
     block->next = model->weight_blocks;
     model->weight_blocks = block;
     l->room = hfm__align64((uint8_t *)(block + 1));
@@ -35414,10 +35419,10 @@ HFM__PRIVATE hfm_result hfm__place_parameter(hfm__loader *l, int32_t parameter) 
     return l->tensors[p->tied_to] || l->mismatched[p->tied_to] || (l->options && l->options->random_weights)
                ? HFM_OK
                : hfm__report_tied_missing(l, parameter, name);
-  if (HFM__HAS_STACKS && l->pieces[parameter]) {
+  if (HFM__HAS_STACKS && l->pieces[parameter].found) {
     result = hfm__pieces_settle(l, parameter, name, &pieces);
     if (result != HFM_OK) return result;
-    l->settled[parameter] = pieces;
+    l->pieces[parameter].settled = pieces;
   }
   if (l->refused) /* only the report is still to be made */
     return pieces || l->tensors[parameter] ? HFM_OK : hfm__report_missing(l, parameter, name);
@@ -35435,7 +35440,7 @@ HFM__PRIVATE hfm_result hfm__place_parameter(hfm__loader *l, int32_t parameter) 
 HFM__PRIVATE hfm_result hfm__fill_parameter(hfm__loader *l, int32_t parameter) {
   const hfm__parameter *p = &l->model->tree.parameters[parameter];
   hfm__weight *weight = &l->model->weights[parameter];
-  const hfm__file_tensor **pieces = l->settled[parameter];
+  const hfm__file_tensor **pieces = HFM__HAS_STACKS ? l->pieces[parameter].settled : NULL;
   hfm_result result = HFM_OK;
   if (weight->storage == &hfm__storage_owned) {
     const char *name = hfm__parameter_name(l, parameter);
@@ -35538,14 +35543,14 @@ HFM__PRIVATE hfm_result hfm__load_weights(hfm_model *model, const hfm_options *o
   hfm__tree_settle_buffers(tree, l.dtype);
   l.tensors =
       (const hfm__file_tensor **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.tensors);
-  l.pieces = (hfm__piece **)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.pieces);
-  l.settled = (const hfm__file_tensor ***)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) *
-                                                                         sizeof *l.settled);
+  if (HFM__HAS_STACKS)
+    l.pieces =
+        (hfm__pieces_of_one *)hfm__arena_alloc(&l.arena, (uint64_t)(tree->parameter_count + 1) * sizeof *l.pieces);
   l.most = hfm__most_allocated(&l);
   l.mismatched = (uint8_t *)hfm__arena_alloc(&l.arena, (uint64_t)tree->parameter_count + 1);
   model->weights =
       (hfm__weight *)hfm__alloc_zero(&model->ctx.mem, (uint64_t)(tree->parameter_count + 1) * sizeof *model->weights);
-  if (l.tensors && l.pieces && l.settled && l.mismatched && model->weights)
+  if (l.tensors && (l.pieces || !HFM__HAS_STACKS) && l.mismatched && model->weights)
     result = hfm__name_table_make(&l.arena, tree, &l.names, error);
   else result = hfm__fail_memory(error, "a table of weights", 0);
   if (result == HFM_OK) result = hfm__match_tensors(&l);

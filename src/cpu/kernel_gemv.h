@@ -24,7 +24,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
   }
   for (i = 0; i + step <= k; i += step) {
-    if (i % line == 0) { /* each line once */
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
       hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);

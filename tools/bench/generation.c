@@ -3,9 +3,9 @@
      cc -O2 -I. tools/bench/generation.c -o build/bench/generation -lm -pthread
      build/bench/generation DIR [--threads N] [--rounds N] [--length N] [--new N] [--dtype NAME] [--random-weights]
 
-   A round generates greedily, then with four beams. Multiply-adds in registers are measured before and after it, and the
-   prompt's share is of the greater. Between any two tokens as many threads read from memory, and a token's share is of
-   the median of that, since others on the machine change from one moment to the next what it can do. Decoding reads
+   A round generates greedily, then with four beams. Multiply-adds in registers are measured before and after it, and
+   the prompt's share is of the greater. Between any two tokens as many threads read from memory, and a token's share is
+   of the median of that, since others on the machine change from one moment to the next what it can do. Decoding reads
    every weight of a step and the keys and values of all positions; both count as bytes read. Weights are packed when
    they are loaded, as they are by and by in a program that goes on. */
 #define _GNU_SOURCE
