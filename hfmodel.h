@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "244471665adaafa4" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "d2ec14ed3f66d15d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1345,7 +1345,9 @@ HFM__INLINE int hfm__add64(uint64_t a, uint64_t b, uint64_t *out) {
   return 1;
 }
 
+/* To the next line of a cache: an address, or a size. */
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
+HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /* NULL when out of memory, when `size` does not fit size_t, or when it is 0. */
 HFM__PRIVATE void *hfm__alloc(const hfm_allocator *mem, uint64_t size) {
@@ -25715,13 +25717,11 @@ HFM__PRIVATE void hfm__panels_pack_all(const hfm__cpu *cpu, hfm__weight *weight,
    times some rows; the grid depends on the shapes alone. A worker keeps in its scratch the panel that it packed and the
    rows that it gathered, and finds them again if its next chunk needs them. */
 
-enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 32768 /* floats */ };
+enum { HFM__PANELS_AT_ONCE = 32768 /* floats */ };
 /* With fewer outputs, packing x costs more than it saves; about so many floats of it, or BLOCK_ROWS rows, are packed at
    once: as long as a chunk may take. */
 enum { HFM__PACKED_COLUMNS = 256, HFM__PACKED_FLOATS = 393216 };
 enum { HFM__BLOCK_ROWS = 64 }; /* with fewer, a core waits for the panel, and then has it for nothing */
-
-HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
 
 typedef struct hfm__product {
   int64_t m, n, k;
@@ -34891,7 +34891,7 @@ struct hfm_model {
   hfm__tree tree;
   void *self;                 /* the family's handles, in the tree's arena */
   hfm__weight *weights;       /* one for each of tree.parameters */
-  hfm__weight_block *weight_blocks; /* memory of those that are not used where they lie */
+  hfm__weight_block *blocks;  /* memory of those that are not used where they lie */
   hfm_dtype dtype;            /* of the first float parameter */
   hfm__checkpoint checkpoint; /* its files stay open while weights are mapped */
   hfm_load_entry *report;
@@ -35159,7 +35159,7 @@ HFM__PRIVATE hfm_result hfm__weight_own(hfm__loader *l, hfm__weight *weight, con
 
 /* What a weight takes in a block: no line of a cache is two weights'. */
 HFM__PRIVATE uint64_t hfm__weight_room(const hfm__weight *weight) {
-  return weight->storage == &hfm__storage_owned ? (HFM__MAX(weight->bytes, 1) + 63) / 64 * 64 : 0;
+  return weight->storage == &hfm__storage_owned ? hfm__aligned(HFM__MAX(weight->bytes, 1)) : 0;
 }
 
 /* The memory of a weight of its own. Those that follow each other share a block: most have less than a huge page. */
@@ -35184,8 +35184,8 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, int32_t parameter, 
       if (bytes == needed) return hfm__fail_memory(l->error, name, bytes);
     }
     block->bytes = head + bytes;
-    block->next = model->weight_blocks;
-    model->weight_blocks = block;
+    block->next = model->blocks;
+    model->blocks = block;
     l->room = hfm__align64((uint8_t *)(block + 1));
     l->room_bytes = bytes;
   }
@@ -35441,25 +35441,23 @@ HFM__PRIVATE hfm_result hfm__fill_parameter(hfm__loader *l, int32_t parameter) {
   const hfm__parameter *p = &l->model->tree.parameters[parameter];
   hfm__weight *weight = &l->model->weights[parameter];
   const hfm__file_tensor **pieces = HFM__HAS_STACKS ? l->pieces[parameter].settled : NULL;
-  hfm_result result = HFM_OK;
-  if (weight->storage == &hfm__storage_owned) {
-    const char *name = hfm__parameter_name(l, parameter);
-    uint8_t *data;
-    if (!name) return HFM_ERROR_MEMORY;
-    result = hfm__weight_allocate(l, parameter, name);
-    if (result != HFM_OK) return result;
-    data = (uint8_t *)(uintptr_t)weight->data;
-    if (pieces) {
-      const uint64_t bytes = weight->bytes / (uint64_t)weight->piece_count;
-      for (int64_t i = 0; i < weight->piece_count && result == HFM_OK; i++)
-        result = hfm__tensor_convert(l, pieces[i], weight->dtype, data + bytes * (uint64_t)i);
-    } else if (l->tensors[parameter]) {
-      result = hfm__tensor_convert(l, l->tensors[parameter], weight->dtype, data);
-    } else {
-      hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, data);
-    }
+  const char *name;
+  hfm_result result;
+  if (weight->storage != &hfm__storage_owned) {
+    hfm__weight_cut(weight);
+    return HFM_OK;
   }
-  if (result == HFM_OK) hfm__weight_cut(weight);
+  name = hfm__parameter_name(l, parameter);
+  if (!name) return HFM_ERROR_MEMORY;
+  result = hfm__weight_allocate(l, parameter, name);
+  if (result != HFM_OK) return result;
+  hfm__weight_cut(weight);
+  if (!pieces && l->tensors[parameter])
+    return hfm__tensor_convert(l, l->tensors[parameter], weight->dtype, (uint8_t *)(uintptr_t)weight->data);
+  if (!pieces)
+    hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, (void *)(uintptr_t)weight->data);
+  for (int64_t i = 0; pieces && i < weight->piece_count && result == HFM_OK; i++)
+    result = hfm__tensor_convert(l, pieces[i], weight->dtype, (uint8_t *)(uintptr_t)weight->pieces[i]);
   return result;
 }
 
@@ -36877,7 +36875,7 @@ HFM__PRIVATE void hfm__model_destroy(hfm_model *model) {
   const hfm_allocator mem = model->ctx.mem;
   for (size_t i = 1; model->weights && i < model->tree.parameter_count; i++)
     hfm__panels_free(&mem, &model->weights[i]);
-  for (hfm__weight_block *block = model->weight_blocks, *next; block; block = next) {
+  for (hfm__weight_block *block = model->blocks, *next; block; block = next) {
     next = block->next;
     hfm__free(&mem, block, block->bytes);
   }
@@ -37422,7 +37420,7 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
 
 /* What a session of so many threads takes for a program, as hfm_session_memory counts. */
 HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t threads) {
-  const uint64_t each = (program->scratch + 63) / 64 * 64 + sizeof(hfm__worker);
+  const uint64_t each = hfm__aligned(program->scratch) + sizeof(hfm__worker);
   return sizeof(hfm_session) + sizeof *program + hfm__arena_bytes(&program->graph.arena) +
          program->plan.arena_bytes + 64 + each * threads + 64;
 }
@@ -37457,7 +37455,7 @@ HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block
 }
 
 HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__program *program, hfm_error *error) {
-  const uint64_t each = (program->scratch + 63) / 64 * 64, workers = (uint64_t)session->pool->threads;
+  const uint64_t each = hfm__aligned(program->scratch), workers = (uint64_t)session->pool->threads;
   uint64_t all;
   hfm_result result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;

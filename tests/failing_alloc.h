@@ -18,6 +18,7 @@ typedef struct failing_alloc {
   hfm_allocator allocator;
   int64_t calls;       /* so far */
   int64_t fail_at;     /* negative: never */
+  size_t refused;      /* a size that is not to be had, either; 0: none */
   int32_t failed;      /* a call was refused */
   int32_t wrong_sizes; /* a block came back with another size than it was given */
   int64_t live, live_bytes, peak_bytes;
@@ -26,8 +27,8 @@ typedef struct failing_alloc {
 /* The size lies before the block, so that what comes back can be compared. */
 enum { FAILING_ALLOC_HEADER = 32 };
 
-static int failing_alloc_refuses(failing_alloc *m) {
-  const int refused = m->fail_at >= 0 && m->calls >= m->fail_at;
+static int failing_alloc_refuses(failing_alloc *m, size_t size) {
+  const int refused = (m->fail_at >= 0 && m->calls >= m->fail_at) || (m->refused && size == m->refused);
   m->calls++;
   if (refused) m->failed = 1;
   return refused;
@@ -41,7 +42,7 @@ static void failing_alloc_count(failing_alloc *m, int64_t blocks, int64_t bytes)
 
 static void *failing_alloc_new(void *ctx, size_t size) {
   failing_alloc *m = (failing_alloc *)ctx;
-  char *raw = failing_alloc_refuses(m) ? NULL : (char *)malloc(size + FAILING_ALLOC_HEADER);
+  char *raw = failing_alloc_refuses(m, size) ? NULL : (char *)malloc(size + FAILING_ALLOC_HEADER);
   if (!raw) return NULL;
   memcpy(raw, &size, sizeof size);
   memset(raw + FAILING_ALLOC_HEADER, 0xa5, size); /* nobody may count on zeros */

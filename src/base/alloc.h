@@ -14,7 +14,9 @@ HFM__INLINE int hfm__add64(uint64_t a, uint64_t b, uint64_t *out) {
   return 1;
 }
 
+/* To the next line of a cache: an address, or a size. */
 HFM__PRIVATE uint8_t *hfm__align64(uint8_t *p) { return p + (64 - (uintptr_t)p % 64) % 64; }
+HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /* NULL when out of memory, when `size` does not fit size_t, or when it is 0. */
 HFM__PRIVATE void *hfm__alloc(const hfm_allocator *mem, uint64_t size) {

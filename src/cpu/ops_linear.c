@@ -3,13 +3,11 @@
    times some rows; the grid depends on the shapes alone. A worker keeps in its scratch the panel that it packed and the
    rows that it gathered, and finds them again if its next chunk needs them. */
 
-enum { HFM__ALIGN = 64, HFM__PANELS_AT_ONCE = 32768 /* floats */ };
+enum { HFM__PANELS_AT_ONCE = 32768 /* floats */ };
 /* With fewer outputs, packing x costs more than it saves; about so many floats of it, or BLOCK_ROWS rows, are packed at
    once: as long as a chunk may take. */
 enum { HFM__PACKED_COLUMNS = 256, HFM__PACKED_FLOATS = 393216 };
 enum { HFM__BLOCK_ROWS = 64 }; /* with fewer, a core waits for the panel, and then has it for nothing */
-
-HFM__PRIVATE uint64_t hfm__aligned(uint64_t bytes) { return (bytes + HFM__ALIGN - 1) / HFM__ALIGN * HFM__ALIGN; }
 
 typedef struct hfm__product {
   int64_t m, n, k;

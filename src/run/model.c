@@ -6,7 +6,7 @@ HFM__PRIVATE void hfm__model_destroy(hfm_model *model) {
   const hfm_allocator mem = model->ctx.mem;
   for (size_t i = 1; model->weights && i < model->tree.parameter_count; i++)
     hfm__panels_free(&mem, &model->weights[i]);
-  for (hfm__weight_block *block = model->weight_blocks, *next; block; block = next) {
+  for (hfm__weight_block *block = model->blocks, *next; block; block = next) {
     next = block->next;
     hfm__free(&mem, block, block->bytes);
   }

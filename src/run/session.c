@@ -155,7 +155,7 @@ HFMODEL_API uint64_t hfm_session_memory(const hfm_session *session) {
 
 /* What a session of so many threads takes for a program, as hfm_session_memory counts. */
 HFM__PRIVATE uint64_t hfm__session_bytes(const hfm__program *program, uint64_t threads) {
-  const uint64_t each = (program->scratch + 63) / 64 * 64 + sizeof(hfm__worker);
+  const uint64_t each = hfm__aligned(program->scratch) + sizeof(hfm__worker);
   return sizeof(hfm_session) + sizeof *program + hfm__arena_bytes(&program->graph.arena) +
          program->plan.arena_bytes + 64 + each * threads + 64;
 }
@@ -190,7 +190,7 @@ HFM__PRIVATE hfm_result hfm__session_block(hfm_session *session, uint8_t **block
 }
 
 HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__program *program, hfm_error *error) {
-  const uint64_t each = (program->scratch + 63) / 64 * 64, workers = (uint64_t)session->pool->threads;
+  const uint64_t each = hfm__aligned(program->scratch), workers = (uint64_t)session->pool->threads;
   uint64_t all;
   hfm_result result;
   if (session->scratch && each <= session->worker_scratch) return HFM_OK;

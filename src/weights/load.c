@@ -223,7 +223,7 @@ HFM__PRIVATE hfm_result hfm__weight_own(hfm__loader *l, hfm__weight *weight, con
 
 /* What a weight takes in a block: no line of a cache is two weights'. */
 HFM__PRIVATE uint64_t hfm__weight_room(const hfm__weight *weight) {
-  return weight->storage == &hfm__storage_owned ? (HFM__MAX(weight->bytes, 1) + 63) / 64 * 64 : 0;
+  return weight->storage == &hfm__storage_owned ? hfm__aligned(HFM__MAX(weight->bytes, 1)) : 0;
 }
 
 /* The memory of a weight of its own. Those that follow each other share a block: most have less than a huge page. */
@@ -248,8 +248,8 @@ HFM__PRIVATE hfm_result hfm__weight_allocate(hfm__loader *l, int32_t parameter, 
       if (bytes == needed) return hfm__fail_memory(l->error, name, bytes);
     }
     block->bytes = head + bytes;
-    block->next = model->weight_blocks;
-    model->weight_blocks = block;
+    block->next = model->blocks;
+    model->blocks = block;
     l->room = hfm__align64((uint8_t *)(block + 1));
     l->room_bytes = bytes;
   }
@@ -505,25 +505,23 @@ HFM__PRIVATE hfm_result hfm__fill_parameter(hfm__loader *l, int32_t parameter) {
   const hfm__parameter *p = &l->model->tree.parameters[parameter];
   hfm__weight *weight = &l->model->weights[parameter];
   const hfm__file_tensor **pieces = HFM__HAS_STACKS ? l->pieces[parameter].settled : NULL;
-  hfm_result result = HFM_OK;
-  if (weight->storage == &hfm__storage_owned) {
-    const char *name = hfm__parameter_name(l, parameter);
-    uint8_t *data;
-    if (!name) return HFM_ERROR_MEMORY;
-    result = hfm__weight_allocate(l, parameter, name);
-    if (result != HFM_OK) return result;
-    data = (uint8_t *)(uintptr_t)weight->data;
-    if (pieces) {
-      const uint64_t bytes = weight->bytes / (uint64_t)weight->piece_count;
-      for (int64_t i = 0; i < weight->piece_count && result == HFM_OK; i++)
-        result = hfm__tensor_convert(l, pieces[i], weight->dtype, data + bytes * (uint64_t)i);
-    } else if (l->tensors[parameter]) {
-      result = hfm__tensor_convert(l, l->tensors[parameter], weight->dtype, data);
-    } else {
-      hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, data);
-    }
+  const char *name;
+  hfm_result result;
+  if (weight->storage != &hfm__storage_owned) {
+    hfm__weight_cut(weight);
+    return HFM_OK;
   }
-  if (result == HFM_OK) hfm__weight_cut(weight);
+  name = hfm__parameter_name(l, parameter);
+  if (!name) return HFM_ERROR_MEMORY;
+  result = hfm__weight_allocate(l, parameter, name);
+  if (result != HFM_OK) return result;
+  hfm__weight_cut(weight);
+  if (!pieces && l->tensors[parameter])
+    return hfm__tensor_convert(l, l->tensors[parameter], weight->dtype, (uint8_t *)(uintptr_t)weight->data);
+  if (!pieces)
+    hfm__initialise(p, name, l->options ? l->options->seed : 0, weight->dtype, (void *)(uintptr_t)weight->data);
+  for (int64_t i = 0; pieces && i < weight->piece_count && result == HFM_OK; i++)
+    result = hfm__tensor_convert(l, pieces[i], weight->dtype, (uint8_t *)(uintptr_t)weight->pieces[i]);
   return result;
 }
 

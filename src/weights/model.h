@@ -13,7 +13,7 @@ struct hfm_model {
   hfm__tree tree;
   void *self;                 /* the family's handles, in the tree's arena */
   hfm__weight *weights;       /* one for each of tree.parameters */
-  hfm__weight_block *weight_blocks; /* memory of those that are not used where they lie */
+  hfm__weight_block *blocks;  /* memory of those that are not used where they lie */
   hfm_dtype dtype;            /* of the first float parameter */
   hfm__checkpoint checkpoint; /* its files stay open while weights are mapped */
   hfm_load_entry *report;

@@ -222,20 +222,25 @@ static void linear_empty(const hfm__cpu *cpu) {
   check_linear(cpu, &c, 0);
 }
 
-/* Lets the products of this processor keep panels of a case's weight. */
-static void keep_panels(hfm__cpu *cpu, const linear_case *c, int32_t policy, hfm__packing *packing,
-                        hfm__weight *weight) {
+/* Lets the products of this processor keep panels of a weight. */
+static void keep_panels_of(hfm__cpu *cpu, const hfm__operand *x, int32_t transposed, int32_t policy,
+                           hfm__packing *packing, hfm__weight *weight) {
   hfm_allocator mem;
   CHECK(hfm__resolve_allocator(NULL, &mem));
   hfm__packing_init(packing, &mem, policy, 1u << 30);
   memset(weight, 0, sizeof *weight);
-  weight->dtype = c->dtype;
-  weight->rank = 2;
-  weight->shape[0] = c->transposed ? c->k : c->n;
-  weight->shape[1] = c->transposed ? c->n : c->k;
+  weight->dtype = x->dtype;
+  weight->rank = x->rank;
+  memcpy(weight->shape, x->shape, sizeof x->shape);
   cpu->packing = packing;
-  hfm__panels_reserve(cpu, weight, c->transposed);
+  hfm__panels_reserve(cpu, weight, transposed);
   CHECK(weight->panels != NULL);
+}
+
+static void keep_panels(hfm__cpu *cpu, const linear_case *c, int32_t policy, hfm__packing *packing,
+                        hfm__weight *weight) {
+  const hfm__operand x = operand(NULL, c->dtype, 2, c->transposed ? c->k : c->n, c->transposed ? c->n : c->k, 0, 0);
+  keep_panels_of(cpu, &x, c->transposed, policy, packing, weight);
 }
 
 /* Whatever is computed beside it, however many threads, wherever the panel comes from: the same bits. */
@@ -573,10 +578,8 @@ static void conv_kept(const hfm__cpu *any) {
       hfm__weight kept;
       hfm__op_args a;
       hfm__attrs attrs;
-      hfm_allocator mem;
       memset(&a, 0, sizeof a);
       memset(&attrs, 0, sizeof attrs);
-      memset(&kept, 0, sizeof kept);
       attrs.stride[0] = attrs.stride[1] = KERNEL;
       a.cpu = &cpu;
       a.attrs = &attrs;
@@ -584,14 +587,7 @@ static void conv_kept(const hfm__cpu *any) {
       a.in[1] = operand(weight, dtype, 4, OUTPUTS, CHANNELS, KERNEL, KERNEL);
       a.out[0] = operand(first, HFM_F32, 4, images, 3, 3, OUTPUTS);
       run_op(HFM__OP_conv2d, &a, 1);
-      CHECK(hfm__resolve_allocator(NULL, &mem));
-      hfm__packing_init(&packing, &mem, HFM_PACK_EAGER, 1u << 20);
-      cpu.packing = &packing;
-      kept.dtype = dtype;
-      kept.rank = 4;
-      memcpy(kept.shape, a.in[1].shape, sizeof a.in[1].shape);
-      hfm__panels_reserve(&cpu, &kept, 0);
-      CHECK(kept.panels != NULL);
+      keep_panels_of(&cpu, &a.in[1], 0, HFM_PACK_EAGER, &packing, &kept);
       a.in[1].weight = &kept;
       a.out[0].data = out;
       for (use = 0; use < 3; use++) { /* the first packs them */

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "config_of.h"
+#include "failing_alloc.h"
 #include "said.h"
 
 #include <stdlib.h>
@@ -103,7 +104,7 @@ static void check_blocks(const hfm_model *model, int64_t expected) {
   const hfm__weight_block *block;
   const uint8_t *before = NULL;
   int64_t blocks = 0, apart = 0;
-  for (block = model->weight_blocks; block; block = block->next) {
+  for (block = model->blocks; block; block = block->next) {
     bytes += block->bytes - sizeof *block - 64;
     blocks++;
   }
@@ -112,7 +113,7 @@ static void check_blocks(const hfm_model *model, int64_t expected) {
     const uint8_t *at = (const uint8_t *)weight->data;
     int inside = 0;
     if (weight->storage != &hfm__storage_owned) continue;
-    for (block = model->weight_blocks; block; block = block->next)
+    for (block = model->blocks; block; block = block->next)
       inside |= at >= (const uint8_t *)(block + 1) && at + weight->bytes <= (const uint8_t *)block + block->bytes;
     CHECK(inside);
     CHECK_INT((uintptr_t)at % 64, 0);
@@ -125,19 +126,6 @@ static void check_blocks(const hfm_model *model, int64_t expected) {
   CHECK_INT((int64_t)bytes, (int64_t)needed);
 }
 
-/* An allocator that has no block of one size. */
-static void *alloc_but(void *ctx, size_t size) { return size == *(const size_t *)ctx ? NULL : malloc(size); }
-static void *realloc_but(void *ctx, void *block, size_t old_size, size_t new_size) {
-  (void)ctx;
-  (void)old_size;
-  return realloc(block, new_size);
-}
-static void free_but(void *ctx, void *block, size_t size) {
-  (void)ctx;
-  (void)size;
-  free(block);
-}
-
 static void test_blocks(void) {
   /* 72 million bytes are more than the 64 << 20 that weights share. */
   static const char *const wide =
@@ -146,26 +134,28 @@ static void test_blocks(void) {
       "\"max_position_embeddings\": 8}";
   static const struct { const char *vocab; int64_t blocks; } rows[] = {{"100", 1}, {"1120000", 2}};
   size_t refused = 0;
+  failing_alloc memory;
   hfm_options options;
   hfm_model *model = load(FIXTURE("bert_base"), NULL);
   memset(&options, 0, sizeof options);
+  failing_alloc_begin(&memory, -1);
   if (model) check_blocks(model, HFM__BIG_ENDIAN || !model->checkpoint.files[0].map ? 1 : 0);
   hfm_model_free(model);
   options.dtype = HFM_F32;
   model = load(FIXTURE("llama_bf16_sharded"), &options);
   if (model) {
     check_blocks(model, 1);
-    refused = (size_t)model->weight_blocks->bytes;
+    refused = (size_t)model->blocks->bytes;
   }
   hfm_model_free(model);
   /* Where there is no room for all of them, the first has a block of its own. */
-  options.allocator.ctx = &refused;
-  options.allocator.alloc = alloc_but;
-  options.allocator.realloc = realloc_but;
-  options.allocator.free = free_but;
+  memory.refused = refused;
+  options.allocator = memory.allocator;
   model = load(FIXTURE("llama_bf16_sharded"), &options);
   if (model) check_blocks(model, 2);
+  CHECK(memory.failed);
   hfm_model_free(model);
+  CHECK(failing_alloc_clean(&memory));
   memset(&options, 0, sizeof options);
   options.task = HFM_TASK_FROM_CONFIG;
   for (size_t i = 0; i < HFM__COUNT(rows); i++) {
