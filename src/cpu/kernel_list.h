@@ -24,7 +24,8 @@ typedef struct hfm__gemm {
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
   const void *panels;    /* of floats, but for `narrow` */
   int32_t cold;          /* 1: the panels are in memory rather than in a cache */
-  int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: cold ones, and no more rows than the tier's `narrow` */
+  int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: no more rows than the tier's `narrow`, or `wide` is there */
+  float *wide;           /* narrow panels of more rows become floats here, for all but the first rows; or NULL */
   const float *bias;     /* [n] or NULL */
   const float *residual; /* [rows][ldr] or NULL */
   int64_t ldr;
@@ -128,7 +129,8 @@ typedef struct hfm__attention {
 
 typedef struct hfm__kernels {
   int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
-  int32_t narrow;        /* so many rows, packed if the tier packs any, are multiplied by 16-bit panels as they lie */
+  int32_t narrow;        /* so many rows, packed if the tier packs any, are multiplied by 16-bit panels as they lie;
+                            more widen them; 0: this tier's panels are floats */
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
@@ -148,10 +150,10 @@ typedef struct hfm__kernels {
 #define HFM__UNROLL
 #endif
 
-/* Of the rows that are left, those of the next of `steps` steps, at most `most`: they are spread evenly over the steps.
-   Small code has tiles of all rows and of one. */
+/* Of the rows that are left, those of the next of `steps` steps, at most `most`: the last two steps share evenly. Small
+   code has tiles of all rows and of one. */
 HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most) {
-  return HFM__SMALL ? HFM__MIN(rows, most) : (rows + steps - 1) / steps;
+  return HFM__SMALL || steps > 2 ? HFM__MIN(rows, most) : (rows + steps - 1) / steps;
 }
 
 /* f(dtype, p) for each dtype that weights have where they are used. */

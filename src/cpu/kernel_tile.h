@@ -5,16 +5,18 @@
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -35,12 +37,14 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
+#define HFM__KEEP(v) if (keeps && vectors > v) hfm__t_store(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -53,6 +57,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -60,6 +65,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -85,6 +91,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -100,14 +107,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -119,11 +126,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -157,6 +164,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -170,11 +186,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -187,12 +204,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -224,7 +245,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -235,7 +256,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -249,18 +270,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }

@@ -162,28 +162,39 @@ HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p
   a->cpu->kernels->pack(&job);
 }
 
-/* Panels [panel, *end) of one origin, at most `at_once`: kept ones where they lie, if the kernel takes them so, or all
-   of them in scratch. */
-HFM__PRIVATE const void *hfm__take_panels(const hfm__op_args *a, const hfm__product *p, int64_t rows, int64_t panel,
-                                          int64_t *end, hfm__product_scratch *held, float *scratch) {
-  const int64_t size = a->cpu->kernels->nr * p->k, last = HFM__MIN(*end, panel + p->at_once);
-  const int narrow = rows <= a->cpu->kernels->narrow && p->packed == (a->cpu->kernels->pack_x != NULL);
+/* Panels [panel, end) of one origin, at most `at_once`, which g is given: kept ones where they lie, if the kernel takes
+   them so, or all of them in scratch, where the kernel may put them itself. Returns the end. */
+HFM__PRIVATE int64_t hfm__take_panels(const hfm__op_args *a, const hfm__product *p, int64_t panel, int64_t end,
+                                      hfm__product_scratch *held, float *scratch, hfm__gemm *g) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t size = kernels->nr * p->k, last = HFM__MIN(end, panel + p->at_once);
+  const int narrow = p->dtype != HFM_F32 && kernels->narrow && p->packed == (kernels->pack_x != NULL) &&
+                     g->ldr >= 0; /* not for row after row */
+  const int in_place = p->dtype == HFM_F32 || (narrow && g->rows <= kernels->narrow);
   const void *first = NULL;
   int64_t i;
   for (i = panel; i < last; i++) {
     const void *kept = hfm__panel_kept(a->cpu, a->in[1].weight, a->in[1].data, p->transposed, i);
-    const int in_place = kept && (p->dtype == HFM_F32 || narrow);
-    if (in_place != (first != NULL) && i > panel) break;
-    if (in_place) {
+    const int there = panel == held->panel && i < panel + held->count; /* in scratch */
+    const int taken = kept && (in_place || (narrow && !there));
+    if (taken != (first != NULL) && i > panel) break;
+    if (taken) {
       if (!first) first = kept;
-    } else if (panel != held->panel || i >= panel + held->count) {
+    } else if (!there) {
       hfm__unpack_panel(a, p, kept, i, scratch + (i - panel) * size);
       held->panel = panel;
       held->count = i - panel + 1;
     }
   }
-  *end = i;
-  return first ? first : scratch;
+  g->panels = first ? first : scratch;
+  g->narrow = first && narrow ? p->dtype : 0;
+  g->wide = first && !in_place ? scratch : NULL;
+  g->cold = first && in_place;
+  if (g->wide) {
+    held->panel = panel;
+    held->count = i - panel;
+  }
+  return i;
 }
 
 /* in[1] is the weight, in[2] the bias, in[3] the residual. `gather` is NULL where x is read as it lies, at `lda`. */
@@ -212,6 +223,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     held->panel = held->count = 0;
     held->block = -1;
   }
+  g.rows = rows;
   g.k = p->k;
   g.a = (const float *)a->in[0].data + row0 * lda;
   g.lda = lda;
@@ -230,20 +242,15 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   for (panel = p->panels * group / p->groups; panel < panel1; panel = end) {
     const int64_t n0 = panel * nr;
     hfm__gemm part = g;
-    end = panel1;
-    const void *panels = hfm__take_panels(a, p, rows, panel, &end, held, scratch);
-    part.panels = panels;
-    part.cold = panels != scratch;
-    if (part.cold && p->dtype != HFM_F32) part.narrow = p->dtype;
+    end = hfm__take_panels(a, p, panel, panel1, held, scratch, &part);
     part.n = HFM__MIN(end * nr, p->n) - n0;
-    part.rows = rows;
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
     if (bias->data && bias->dtype == HFM_F32) part.bias = (const float *)bias->data + n0;
     if (bias->data && bias->dtype != HFM_F32) {
       cpu->kernels->widen(bias->dtype, (const uint16_t *)bias->data + n0, wide_bias, part.n);
       part.bias = wide_bias;
     }
-    part.next = panels; /* 0 bytes of it */
+    part.next = part.panels; /* 0 bytes of it */
     next = end < panel1 ? end : later;
     if (next < p->panels) {
       const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
@@ -251,7 +258,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       const int raw = !kept && !p->transposed;
       if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
       else if (kept) part.next = kept;
-      if (part.next != panels)
+      if (part.next != part.panels)
         part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }
     if (residual->data && ldr < 0) {
