@@ -70,6 +70,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -139,7 +145,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)

@@ -11,6 +11,7 @@ enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_BYTES = 32768 };
 enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
+enum { HFM__FETCH_PANEL = 16 }; /* steps along K from what is written of a panel to what is fetched for it */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 #define HFM__PACKS_X (HFM__WITH_AVX2 && !HFM__SMALL) /* is there a tier that multiplies packed rows of x? */
 

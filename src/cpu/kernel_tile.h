@@ -32,12 +32,13 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
-#define HFM__KEEP(v) if (keeps && vectors > v) hfm__t_store(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
