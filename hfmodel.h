@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "d2ec14ed3f66d15d" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "8c9e3d00c61613a5" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9754,6 +9754,7 @@ enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_BYTES = 32768 };
 enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
+enum { HFM__FETCH_PANEL = 16 }; /* steps along K from what is written of a panel to what is fetched for it */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
 #define HFM__PACKS_X (HFM__WITH_AVX2 && !HFM__SMALL) /* is there a tier that multiplies packed rows of x? */
 
@@ -9767,7 +9768,8 @@ typedef struct hfm__gemm {
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
   const void *panels;    /* of floats, but for `narrow` */
   int32_t cold;          /* 1: the panels are in memory rather than in a cache */
-  int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: cold ones, and no more rows than the tier's `narrow` */
+  int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: no more rows than the tier's `narrow`, or `wide` is there */
+  float *wide;           /* narrow panels of more rows become floats here, for all but the first rows; or NULL */
   const float *bias;     /* [n] or NULL */
   const float *residual; /* [rows][ldr] or NULL */
   int64_t ldr;
@@ -9871,7 +9873,8 @@ typedef struct hfm__attention {
 
 typedef struct hfm__kernels {
   int32_t mr, nr, strip; /* rows and columns of a GEMM tile; columns that lie together in its panel */
-  int32_t narrow;        /* so many rows, packed if the tier packs any, are multiplied by 16-bit panels as they lie */
+  int32_t narrow;        /* so many rows, packed if the tier packs any, are multiplied by 16-bit panels as they lie;
+                            more widen them; 0: this tier's panels are floats */
 #define HFM__KERNEL_FIELD(name, parameters) void (*name) parameters;
   HFM__KERNEL_LIST(HFM__KERNEL_FIELD)
 #undef HFM__KERNEL_FIELD
@@ -9891,10 +9894,10 @@ typedef struct hfm__kernels {
 #define HFM__UNROLL
 #endif
 
-/* Of the rows that are left, those of the next of `steps` steps, at most `most`: they are spread evenly over the steps.
-   Small code has tiles of all rows and of one. */
+/* Of the rows that are left, those of the next of `steps` steps, at most `most`: the last two steps share evenly. Small
+   code has tiles of all rows and of one. */
 HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most) {
-  return HFM__SMALL ? HFM__MIN(rows, most) : (rows + steps - 1) / steps;
+  return HFM__SMALL || steps > 2 ? HFM__MIN(rows, most) : (rows + steps - 1) / steps;
 }
 
 /* f(dtype, p) for each dtype that weights have where they are used. */
@@ -10504,6 +10507,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -10528,16 +10537,18 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -10553,8 +10564,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -10564,6 +10577,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -10576,6 +10590,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -10583,6 +10598,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -10608,6 +10624,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -10623,14 +10640,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -10642,11 +10659,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -10680,6 +10697,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -10693,11 +10719,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -10710,12 +10737,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -10747,7 +10778,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -10758,7 +10789,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -10772,18 +10803,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -10810,16 +10842,18 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -10835,8 +10869,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -10846,6 +10882,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -10858,6 +10895,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -10865,6 +10903,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -10890,6 +10929,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -10905,14 +10945,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -10924,11 +10964,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -10962,6 +11002,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -10975,11 +11024,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -10992,12 +11042,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -11029,7 +11083,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -11040,7 +11094,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -11054,18 +11108,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -11121,7 +11176,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
@@ -12207,6 +12262,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -12231,16 +12292,18 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -12256,8 +12319,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -12267,6 +12332,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -12279,6 +12345,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -12286,6 +12353,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -12311,6 +12379,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -12326,14 +12395,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -12345,11 +12414,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -12383,6 +12452,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -12396,11 +12474,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -12413,12 +12492,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -12450,7 +12533,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -12461,7 +12544,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -12475,18 +12558,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -12513,16 +12597,18 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -12538,8 +12624,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -12549,6 +12637,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -12561,6 +12650,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -12568,6 +12658,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -12593,6 +12684,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -12608,14 +12700,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -12627,11 +12719,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -12665,6 +12757,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -12678,11 +12779,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -12695,12 +12797,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -12732,7 +12838,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -12743,7 +12849,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -12757,18 +12863,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -12824,7 +12931,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
@@ -13910,6 +14017,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -13934,16 +14047,18 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -13959,8 +14074,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -13970,6 +14087,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -13982,6 +14100,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -13989,6 +14108,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -14014,6 +14134,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -14029,14 +14150,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -14048,11 +14169,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -14086,6 +14207,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -14099,11 +14229,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -14116,12 +14247,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -14153,7 +14288,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -14164,7 +14299,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -14178,18 +14313,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -14216,16 +14352,18 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -14241,8 +14379,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -14252,6 +14392,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -14264,6 +14405,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -14271,6 +14413,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -14296,6 +14439,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -14311,14 +14455,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -14330,11 +14474,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -14368,6 +14512,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -14381,11 +14534,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -14398,12 +14552,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -14435,7 +14593,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -14446,7 +14604,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -14460,18 +14618,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -14527,7 +14686,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
@@ -15614,6 +15773,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -15638,16 +15803,18 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -15663,8 +15830,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -15674,6 +15843,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -15686,6 +15856,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -15693,6 +15864,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -15718,6 +15890,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -15733,14 +15906,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -15752,11 +15925,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -15790,6 +15963,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -15803,11 +15985,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -15820,12 +16003,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -15857,7 +16044,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -15868,7 +16055,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -15882,18 +16069,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -15920,16 +16108,18 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -15945,8 +16135,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -15956,6 +16148,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -15968,6 +16161,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -15975,6 +16169,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -16000,6 +16195,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -16015,14 +16211,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -16034,11 +16230,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -16072,6 +16268,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -16085,11 +16290,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -16102,12 +16308,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -16139,7 +16349,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -16150,7 +16360,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -16164,18 +16374,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -16231,7 +16442,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
@@ -17311,6 +17522,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -17335,16 +17552,18 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -17360,8 +17579,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -17371,6 +17592,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -17383,6 +17605,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -17390,6 +17613,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -17415,6 +17639,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -17430,14 +17655,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -17449,11 +17674,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -17487,6 +17712,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -17500,11 +17734,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -17517,12 +17752,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -17554,7 +17793,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -17565,7 +17804,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -17579,18 +17818,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -17617,16 +17857,18 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -17642,8 +17884,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -17653,6 +17897,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -17665,6 +17910,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -17672,6 +17918,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -17697,6 +17944,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -17712,14 +17960,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -17731,11 +17979,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -17769,6 +18017,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -17782,11 +18039,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -17799,12 +18057,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -17836,7 +18098,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -17847,7 +18109,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -17861,18 +18123,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -17928,7 +18191,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
@@ -19012,6 +19275,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -19036,16 +19305,18 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -19061,8 +19332,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -19072,6 +19345,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -19084,6 +19358,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -19091,6 +19366,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -19116,6 +19392,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -19131,14 +19408,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -19150,11 +19427,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -19188,6 +19465,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -19201,11 +19487,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -19218,12 +19505,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -19255,7 +19546,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -19266,7 +19557,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -19280,18 +19571,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -19318,16 +19610,18 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -19343,8 +19637,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -19354,6 +19650,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -19366,6 +19663,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -19373,6 +19671,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -19398,6 +19697,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -19413,14 +19713,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -19432,11 +19732,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -19470,6 +19770,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -19483,11 +19792,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -19500,12 +19810,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -19537,7 +19851,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -19548,7 +19862,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -19562,18 +19876,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -19629,7 +19944,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
@@ -20729,6 +21044,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -20753,16 +21074,18 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -20778,8 +21101,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -20789,6 +21114,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -20801,6 +21127,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -20808,6 +21135,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -20833,6 +21161,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -20848,14 +21177,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -20867,11 +21196,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -20905,6 +21234,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -20918,11 +21256,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -20935,12 +21274,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -20972,7 +21315,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -20983,7 +21326,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -20997,18 +21340,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -21035,16 +21379,18 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -21060,8 +21406,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -21071,6 +21419,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -21083,6 +21432,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -21090,6 +21440,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -21115,6 +21466,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -21130,14 +21482,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -21149,11 +21501,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -21187,6 +21539,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -21200,11 +21561,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -21217,12 +21579,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -21254,7 +21620,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -21265,7 +21631,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -21279,18 +21645,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -21346,7 +21713,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
@@ -22522,6 +22889,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -22546,16 +22919,18 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -22571,8 +22946,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -22582,6 +22959,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -22594,6 +22972,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -22601,6 +22980,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -22626,6 +23006,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -22641,14 +23022,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -22660,11 +23041,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -22698,6 +23079,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -22711,11 +23101,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -22728,12 +23119,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -22765,7 +23160,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -22776,7 +23171,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -22790,18 +23185,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -22828,16 +23224,18 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -22853,8 +23251,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -22864,6 +23264,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -22876,6 +23277,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -22883,6 +23285,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -22908,6 +23311,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -22923,14 +23327,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -22942,11 +23346,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -22980,6 +23384,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -22993,11 +23406,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -23010,12 +23424,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -23047,7 +23465,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -23058,7 +23476,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -23072,18 +23490,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -23139,7 +23558,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
@@ -24222,6 +24641,12 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
+/* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
+HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
+  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  hfm__v_store(to, x);
+}
+
 HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
   if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
   return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
@@ -24246,16 +24671,18 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -24271,8 +24698,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -24282,6 +24711,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -24294,6 +24724,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -24301,6 +24732,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -24326,6 +24758,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -24341,14 +24774,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -24360,11 +24793,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -24398,6 +24831,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -24411,11 +24853,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -24428,12 +24871,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -24465,7 +24912,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -24476,7 +24923,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -24490,18 +24937,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -24528,16 +24976,18 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
      HFM__FACTOR(p)         the element at p in every lane
      HFM__PRODUCT(x, w, c)  c + x * w
      HFM__TILE_TARGET       the function attribute for it
-     HFM__NARROW            1: panels of few rows may be f16 or bf16, which are widened in registers
+     HFM__NARROW            1: panels may be f16 or bf16, which are widened in registers
    An element is 32 bits: a float, or two bf16 that stand beside each other along K. Narrow panels have 16. */
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
-   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`.
-   rows, vectors, packed and narrow are constants wherever this is inlined. */
+   [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
+   wherever this is inlined. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, int32_t dtype, int64_t k, const float *a,
-                                                  int64_t lda, const void *panel, int64_t apart, float *c, int64_t ldc,
-                                                  int32_t more, hfm__ahead *ahead) {
+                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const float *a, int64_t lda, const void *panel, int64_t apart,
+                                                  float *wide, float *c, int64_t ldc, int32_t more,
+                                                  hfm__ahead *ahead) {
   /* Every third row has a pointer: an address can add one or two times lda. */
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
@@ -24553,8 +25003,10 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__RESUME(r) if (rows > r) { HFM__COLUMNS(HFM__GO_ON, r) }
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
+#define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
 #define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
+#define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
 #endif
 #define HFM__LOAD(v) const hfm__vt w##v = vectors > v ? HFM__WEIGHT(HFM__AT(v)) : hfm__t_zero();
@@ -24564,6 +25016,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
+    HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
       hfm__v_prefetch((const char *)next, 2); \
       hfm__v_prefetch((const char *)(next + inner), 2); \
@@ -24576,6 +25029,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   }
 #define HFM__GO(steps) \
   b += (steps) * HFM__STRIP * size; \
+  if (keeps) wide += (steps) * HFM__STRIP; \
   a += (steps) * step_of_a; \
   a3 += steps; \
   a6 += steps; \
@@ -24583,6 +25037,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__PUT(r, v) if (vectors > v) hfm__t_store(c + r * ldc + v * HFM__LANES, c##r##_##v);
 #define HFM__STORE(r) if (rows > r) { HFM__COLUMNS(HFM__PUT, r) }
   (void)dtype;
+  (void)wide;
   HFM__TALL_ROWS(HFM__DECLARE)
   if (more) {
     HFM__TALL_ROWS(HFM__RESUME)
@@ -24608,6 +25063,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__AT
 #undef HFM__WEIGHT
 #undef HFM__LOAD
+#undef HFM__KEEP
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
@@ -24623,14 +25079,14 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
                                                          int32_t more, hfm__ahead *ahead) {
 #if HFM__SMALL
   if (rows == HFM__MR) {
-    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   } else {
     for (; rows > 0; rows--, a += lda, c += ldc)
-      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead);
+      HFM__GEMM(tile)(1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead);
   }
 #else
 #define HFM__TILE_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 0, 0, 0, 0, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
   switch (rows) {
     HFM__ROWS(HFM__TILE_CASE)
     default: break;
@@ -24642,11 +25098,11 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 /* The tier's other form of a tile: more rows by a strip, or packed rows. */
 #if HFM__TALL > HFM__MR
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, dtype, k, a, lda, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, 2, 0, narrow, 0, dtype, k, a, lda, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__TALL_ROWS(HFM__OTHER_CASE)
 #elif HFM__PACKED_PACE
 #define HFM__OTHER_CASE(r) \
-  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, dtype, k, a, 0, b, apart, c, ldc, more, ahead); break;
+  case r + 1: HFM__GEMM(tile)(r + 1, HFM__NV, 1, narrow, 0, dtype, k, a, 0, b, apart, NULL, c, ldc, more, ahead); break;
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
@@ -24680,6 +25136,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 #define HFM__HAS_OTHER_ROWS 0
 #endif
 
+#if HFM__NARROW
+/* MR rows, packed if the tier packs any, times all strips of a panel of 16 bits, which becomes floats in `wide`. */
+HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
+                                                          const void *b, int64_t apart, float *wide, float *c,
+                                                          int64_t ldc, int32_t more, hfm__ahead *ahead) {
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+}
+#endif
+
 /* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
@@ -24693,11 +25158,12 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
 
 /* Rows first .. first + rows - 1 times [k0, k1) of columns [c0, c1), which begin at `panels`, of 16 bits if g says so.
    Few rows against all of them, then the next few: those rows stay in the first cache, the panels in the second.
-   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. */
+   `sums`, [columns / width][rows][width], keep what is not all of K. `tall`: of a strip, more rows at a time. The first
+   rows write panels of 16 bits to `wide` as floats, which the others read; NULL: all of them read what is there. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, const int tall, int64_t first, int64_t rows,
                                                         int64_t c0, int64_t c1, int64_t k0, int64_t k1,
-                                                        const void *panels, float *sums, const void *next,
-                                                        int64_t next_bytes, int64_t gap) {
+                                                        const void *panels, float *wide, float *sums,
+                                                        const void *next, int64_t next_bytes, int64_t gap) {
   float alone[HFM__MR * HFM__NR > HFM__TALL * HFM__STRIP ? HFM__MR * HFM__NR : HFM__TALL * HFM__STRIP];
   const int64_t most = tall ? HFM__TALL : HFM__MR, width = tall ? HFM__STRIP : HFM__NR;
   const int64_t steps = (rows + most - 1) / most;
@@ -24710,12 +25176,16 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
+    const int narrow = g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
-      const char *b = (const char *)panels + (column - c0) * g->k * (g->narrow ? 2 : 4);
+      const int64_t at = (column - c0) * g->k;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
-      if (g->narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
+      if (narrow && wide)
+        HFM__GEMM(widen_rows)(g->narrow, k, a, g->lda, b, apart, wide + at, c, width, k0 > 0, &ahead);
+      else if (narrow) HFM__GEMM(narrow_rows)(g->narrow, count, k, a, g->lda, b, apart, c, width, k0 > 0, &ahead);
       else
 #endif
 #if HFM__HAS_OTHER_ROWS
@@ -24747,7 +25217,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, sums, last ? g->next : next, ahead,
+                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
                        ahead / 2);
     }
   }
@@ -24758,7 +25228,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -24772,18 +25242,19 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const float *panels = (const float *)g->panels + k0 * HFM__STRIP;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
+      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
-      const void *next = inside ? (const void *)(panels + (k1 - k0) * HFM__STRIP) : (const char *)g->next + from;
+      const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
       int64_t bytes = g->cold ? g->next_bytes : g->next_bytes * (p + 1) / pieces - from, gap = bytes / 2;
       if (g->cold && pieces > 1) {
         bytes = (k1 - k0) * HFM__NR * (int64_t)sizeof(float);
         if (!inside) bytes = HFM__MIN(bytes, g->next_bytes);
         gap = HFM__NR > HFM__STRIP ? strip : bytes / 2;
       }
-      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
-      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, g->sums, next, bytes, gap);
+      if (tall) HFM__GEMM(piece)(g, 1, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
+      else HFM__GEMM(piece)(g, 0, first, rows, 0, g->n, k0, k1, panels, wide, g->sums, next, bytes, gap);
     }
   }
 }
@@ -24839,7 +25310,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
       for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) hfm__v_store(to + (k + i) * HFM__STRIP, r[i]);
+      for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
@@ -25876,28 +26347,39 @@ HFM__PRIVATE void hfm__unpack_panel(const hfm__op_args *a, const hfm__product *p
   a->cpu->kernels->pack(&job);
 }
 
-/* Panels [panel, *end) of one origin, at most `at_once`: kept ones where they lie, if the kernel takes them so, or all
-   of them in scratch. */
-HFM__PRIVATE const void *hfm__take_panels(const hfm__op_args *a, const hfm__product *p, int64_t rows, int64_t panel,
-                                          int64_t *end, hfm__product_scratch *held, float *scratch) {
-  const int64_t size = a->cpu->kernels->nr * p->k, last = HFM__MIN(*end, panel + p->at_once);
-  const int narrow = rows <= a->cpu->kernels->narrow && p->packed == (a->cpu->kernels->pack_x != NULL);
+/* Panels [panel, end) of one origin, at most `at_once`, which g is given: kept ones where they lie, if the kernel takes
+   them so, or all of them in scratch, where the kernel may put them itself. Returns the end. */
+HFM__PRIVATE int64_t hfm__take_panels(const hfm__op_args *a, const hfm__product *p, int64_t panel, int64_t end,
+                                      hfm__product_scratch *held, float *scratch, hfm__gemm *g) {
+  const hfm__kernels *kernels = a->cpu->kernels;
+  const int64_t size = kernels->nr * p->k, last = HFM__MIN(end, panel + p->at_once);
+  const int narrow = p->dtype != HFM_F32 && kernels->narrow && p->packed == (kernels->pack_x != NULL) &&
+                     g->ldr >= 0; /* not for row after row */
+  const int in_place = p->dtype == HFM_F32 || (narrow && g->rows <= kernels->narrow);
   const void *first = NULL;
   int64_t i;
   for (i = panel; i < last; i++) {
     const void *kept = hfm__panel_kept(a->cpu, a->in[1].weight, a->in[1].data, p->transposed, i);
-    const int in_place = kept && (p->dtype == HFM_F32 || narrow);
-    if (in_place != (first != NULL) && i > panel) break;
-    if (in_place) {
+    const int there = panel == held->panel && i < panel + held->count; /* in scratch */
+    const int taken = kept && (in_place || (narrow && !there));
+    if (taken != (first != NULL) && i > panel) break;
+    if (taken) {
       if (!first) first = kept;
-    } else if (panel != held->panel || i >= panel + held->count) {
+    } else if (!there) {
       hfm__unpack_panel(a, p, kept, i, scratch + (i - panel) * size);
       held->panel = panel;
       held->count = i - panel + 1;
     }
   }
-  *end = i;
-  return first ? first : scratch;
+  g->panels = first ? first : scratch;
+  g->narrow = first && narrow ? p->dtype : 0;
+  g->wide = first && !in_place ? scratch : NULL;
+  g->cold = first && in_place;
+  if (g->wide) {
+    held->panel = panel;
+    held->count = i - panel;
+  }
+  return i;
 }
 
 /* in[1] is the weight, in[2] the bias, in[3] the residual. `gather` is NULL where x is read as it lies, at `lda`. */
@@ -25926,6 +26408,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     held->panel = held->count = 0;
     held->block = -1;
   }
+  g.rows = rows;
   g.k = p->k;
   g.a = (const float *)a->in[0].data + row0 * lda;
   g.lda = lda;
@@ -25944,20 +26427,15 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   for (panel = p->panels * group / p->groups; panel < panel1; panel = end) {
     const int64_t n0 = panel * nr;
     hfm__gemm part = g;
-    end = panel1;
-    const void *panels = hfm__take_panels(a, p, rows, panel, &end, held, scratch);
-    part.panels = panels;
-    part.cold = panels != scratch;
-    if (part.cold && p->dtype != HFM_F32) part.narrow = p->dtype;
+    end = hfm__take_panels(a, p, panel, panel1, held, scratch, &part);
     part.n = HFM__MIN(end * nr, p->n) - n0;
-    part.rows = rows;
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
     if (bias->data && bias->dtype == HFM_F32) part.bias = (const float *)bias->data + n0;
     if (bias->data && bias->dtype != HFM_F32) {
       cpu->kernels->widen(bias->dtype, (const uint16_t *)bias->data + n0, wide_bias, part.n);
       part.bias = wide_bias;
     }
-    part.next = panels; /* 0 bytes of it */
+    part.next = part.panels; /* 0 bytes of it */
     next = end < panel1 ? end : later;
     if (next < p->panels) {
       const int64_t ahead = HFM__MIN(next + (end - panel), p->panels) - next, size = hfm__dtype_size(p->dtype);
@@ -25965,7 +26443,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       const int raw = !kept && !p->transposed;
       if (raw) part.next = (const uint8_t *)a->in[1].data + next * nr * p->k * size;
       else if (kept) part.next = kept;
-      if (part.next != panels)
+      if (part.next != part.panels)
         part.next_bytes = (raw ? HFM__MIN(ahead * nr, p->n - next * nr) : ahead * nr) * p->k * size;
     }
     if (residual->data && ldr < 0) {
@@ -27457,6 +27935,7 @@ typedef struct hfm__parameter {
   float deviation;      /* of HFM__INIT_NORMAL and _TRUNCATED, before it is cut */
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
+  int32_t next_tied;    /* declared after this one, if this one is tied; 0: none */
   int32_t is_embedding; /* belongs to an Embedding */
   int32_t is_buffer;    /* in files and in state_dict, but no parameter */
   int32_t optional;     /* no news where files lack it */
@@ -27483,6 +27962,7 @@ typedef struct hfm__tree {
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;
+  int32_t first_tied, last_tied;
   const char *left_out; /* what the class leaves out of its family's models: no news where files have it; or NULL */
   size_t module_count, module_capacity, parameter_count, parameter_capacity, buffer_count, buffer_capacity;
 } hfm__tree;
@@ -28155,9 +28635,15 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names: `name` stands for `source`. */
+/* One tensor under two names: `name` stands for `source`. The order of calls is that of Transformers' list: it decides
+   where files hold several that differ. */
 HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
-  if (hfm__ok(b)) b->tree->parameters[name.id].tied_to = source.id;
+  hfm__tree *tree = b->tree;
+  if (!hfm__ok(b)) return;
+  tree->parameters[name.id].tied_to = source.id;
+  if (tree->last_tied) tree->parameters[tree->last_tied].next_tied = name.id;
+  else tree->first_tied = name.id;
+  tree->last_tied = name.id;
 }
 
 /* The same where the configuration says tie_word_embeddings. */
@@ -33818,7 +34304,6 @@ HFM__PRIVATE void hfm__bart_stack_init(hfm__builder *b, const hfm__bart *self, h
   const int decodes = stack == &self->decoder;
   hfm__begin(b, decodes ? "decoder" : "encoder", decodes ? "*Decoder" : "*Encoder");
   stack->embed_tokens = hfm__bart_words(b, self, "embed_tokens", stack->vocab_size);
-  if (self->shares) hfm__tie_embeddings(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
   stack->embed_positions = hfm__bart_positions(b, self);
   stack->layers = HFM__NEW(b, hfm__bart_layer, stack->layer_count);
   hfm__begin_list(b, "layers");
@@ -33838,6 +34323,15 @@ HFM__PRIVATE void hfm__bart_model_init(hfm__builder *b, hfm__bart *self) {
   hfm__bart_stack_init(b, self, &self->encoder);
   hfm__bart_stack_init(b, self, &self->decoder);
   if (self->traits->positions == HFM__BART_COMPUTED) hfm__bart_frequencies(b, self);
+}
+
+/* Shared embeddings. A head that has the words' is first. */
+HFM__PRIVATE void hfm__bart_tie(hfm__builder *b, const hfm__bart *self) {
+  const hfm__par source = hfm__weight_of(b, self->shares ? self->shared : self->decoder.embed_tokens);
+  if (self->lm_head.id) hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head), source);
+  if (!self->shares) return;
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->decoder.embed_tokens), source);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->encoder.embed_tokens), source);
 }
 
 /* ---- Forward ---- */
@@ -33959,7 +34453,9 @@ HFM__PRIVATE hfm__val hfm__bart_model_forward(hfm__builder *b, const hfm__bart *
 
 HFM__PRIVATE void *hfm__bart_base_init(hfm__builder *b) {
   hfm__bart *self = hfm__bart_new(b);
-  if (self) hfm__bart_model_init(b, self);
+  if (!self) return NULL;
+  hfm__bart_model_init(b, self);
+  hfm__bart_tie(b, self);
   return self;
 }
 HFM__PRIVATE void hfm__bart_base_forward(hfm__builder *b, const void *model) {
@@ -33986,8 +34482,7 @@ HFM__PRIVATE void *hfm__bart_generation_init(hfm__builder *b) {
   if (self->traits->final_logits_bias)
     self->final_logits_bias = hfm__stored_buffer(b, "final_logits_bias", 1, words);
   self->lm_head = hfm__linear(b, "lm_head", self->d_model, words, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head),
-                      hfm__weight_of(b, self->shares ? self->shared : self->decoder.embed_tokens));
+  hfm__bart_tie(b, self);
   return self;
 }
 
@@ -34011,7 +34506,9 @@ HFM__PRIVATE void hfm__bart_generation_forward(hfm__builder *b, const void *mode
 
 HFM__PRIVATE void *hfm__bart_sequence_init(hfm__builder *b) {
   hfm__bart *self = hfm__bart_below(b);
-  if (self) hfm__sentence_head_init(b, &self->sentence, self->d_model);
+  if (!self) return NULL;
+  hfm__sentence_head_init(b, &self->sentence, self->d_model);
+  hfm__bart_tie(b, self);
   return self;
 }
 HFM__PRIVATE void hfm__bart_sequence_forward(hfm__builder *b, const void *model) {
@@ -34023,7 +34520,9 @@ HFM__PRIVATE void hfm__bart_sequence_forward(hfm__builder *b, const void *model)
 
 HFM__PRIVATE void *hfm__bart_question_init(hfm__builder *b) {
   hfm__bart *self = hfm__bart_below(b);
-  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->d_model, 2, 1);
+  if (!self) return NULL;
+  self->qa_outputs = hfm__linear(b, "qa_outputs", self->d_model, 2, 1);
+  hfm__bart_tie(b, self);
   return self;
 }
 HFM__PRIVATE void hfm__bart_question_forward(hfm__builder *b, const void *model) {
@@ -35316,11 +35815,11 @@ HFM__PRIVATE const char *hfm__parameter_name(hfm__loader *l, int32_t parameter) 
    is another. Two that don't agree are not tied, with a warning in its words. */
 HFM__PRIVATE hfm_result hfm__settle_ties(hfm__loader *l) {
   hfm__tree *tree = &l->model->tree;
-  for (int32_t i = 1; i < (int32_t)tree->parameter_count; i++) {
+  for (int32_t i = tree->first_tied; i; i = tree->parameters[i].next_tied) {
     const int32_t source = tree->parameters[i].tied_to;
     const hfm__file_tensor *tensor = l->tensors[i], *other = l->tensors[source];
     const char *from, *to;
-    if (!source || (!tensor && !l->mismatched[i])) continue;
+    if (!tensor && !l->mismatched[i]) continue;
     if (!other && !l->mismatched[source]) {
       l->tensors[source] = tensor;
       l->mismatched[source] = l->mismatched[i];

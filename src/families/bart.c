@@ -167,7 +167,6 @@ HFM__PRIVATE void hfm__bart_stack_init(hfm__builder *b, const hfm__bart *self, h
   const int decodes = stack == &self->decoder;
   hfm__begin(b, decodes ? "decoder" : "encoder", decodes ? "*Decoder" : "*Encoder");
   stack->embed_tokens = hfm__bart_words(b, self, "embed_tokens", stack->vocab_size);
-  if (self->shares) hfm__tie_embeddings(b, hfm__weight_of(b, stack->embed_tokens), hfm__weight_of(b, self->shared));
   stack->embed_positions = hfm__bart_positions(b, self);
   stack->layers = HFM__NEW(b, hfm__bart_layer, stack->layer_count);
   hfm__begin_list(b, "layers");
@@ -187,6 +186,15 @@ HFM__PRIVATE void hfm__bart_model_init(hfm__builder *b, hfm__bart *self) {
   hfm__bart_stack_init(b, self, &self->encoder);
   hfm__bart_stack_init(b, self, &self->decoder);
   if (self->traits->positions == HFM__BART_COMPUTED) hfm__bart_frequencies(b, self);
+}
+
+/* Shared embeddings. A head that has the words' is first. */
+HFM__PRIVATE void hfm__bart_tie(hfm__builder *b, const hfm__bart *self) {
+  const hfm__par source = hfm__weight_of(b, self->shares ? self->shared : self->decoder.embed_tokens);
+  if (self->lm_head.id) hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head), source);
+  if (!self->shares) return;
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->decoder.embed_tokens), source);
+  hfm__tie_embeddings(b, hfm__weight_of(b, self->encoder.embed_tokens), source);
 }
 
 /* ---- Forward ---- */
@@ -308,7 +316,9 @@ HFM__PRIVATE hfm__val hfm__bart_model_forward(hfm__builder *b, const hfm__bart *
 
 HFM__PRIVATE void *hfm__bart_base_init(hfm__builder *b) {
   hfm__bart *self = hfm__bart_new(b);
-  if (self) hfm__bart_model_init(b, self);
+  if (!self) return NULL;
+  hfm__bart_model_init(b, self);
+  hfm__bart_tie(b, self);
   return self;
 }
 HFM__PRIVATE void hfm__bart_base_forward(hfm__builder *b, const void *model) {
@@ -335,8 +345,7 @@ HFM__PRIVATE void *hfm__bart_generation_init(hfm__builder *b) {
   if (self->traits->final_logits_bias)
     self->final_logits_bias = hfm__stored_buffer(b, "final_logits_bias", 1, words);
   self->lm_head = hfm__linear(b, "lm_head", self->d_model, words, 0);
-  hfm__tie_embeddings(b, hfm__weight_of(b, self->lm_head),
-                      hfm__weight_of(b, self->shares ? self->shared : self->decoder.embed_tokens));
+  hfm__bart_tie(b, self);
   return self;
 }
 
@@ -360,7 +369,9 @@ HFM__PRIVATE void hfm__bart_generation_forward(hfm__builder *b, const void *mode
 
 HFM__PRIVATE void *hfm__bart_sequence_init(hfm__builder *b) {
   hfm__bart *self = hfm__bart_below(b);
-  if (self) hfm__sentence_head_init(b, &self->sentence, self->d_model);
+  if (!self) return NULL;
+  hfm__sentence_head_init(b, &self->sentence, self->d_model);
+  hfm__bart_tie(b, self);
   return self;
 }
 HFM__PRIVATE void hfm__bart_sequence_forward(hfm__builder *b, const void *model) {
@@ -372,7 +383,9 @@ HFM__PRIVATE void hfm__bart_sequence_forward(hfm__builder *b, const void *model)
 
 HFM__PRIVATE void *hfm__bart_question_init(hfm__builder *b) {
   hfm__bart *self = hfm__bart_below(b);
-  if (self) self->qa_outputs = hfm__linear(b, "qa_outputs", self->d_model, 2, 1);
+  if (!self) return NULL;
+  self->qa_outputs = hfm__linear(b, "qa_outputs", self->d_model, 2, 1);
+  hfm__bart_tie(b, self);
   return self;
 }
 HFM__PRIVATE void hfm__bart_question_forward(hfm__builder *b, const void *model) {

@@ -201,9 +201,15 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names: `name` stands for `source`. */
+/* One tensor under two names: `name` stands for `source`. The order of calls is that of Transformers' list: it decides
+   where files hold several that differ. */
 HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
-  if (hfm__ok(b)) b->tree->parameters[name.id].tied_to = source.id;
+  hfm__tree *tree = b->tree;
+  if (!hfm__ok(b)) return;
+  tree->parameters[name.id].tied_to = source.id;
+  if (tree->last_tied) tree->parameters[tree->last_tied].next_tied = name.id;
+  else tree->first_tied = name.id;
+  tree->last_tied = name.id;
 }
 
 /* The same where the configuration says tie_word_embeddings. */

@@ -58,6 +58,7 @@ typedef struct hfm__parameter {
   float deviation;      /* of HFM__INIT_NORMAL and _TRUNCATED, before it is cut */
   int32_t padding;      /* row that is initialised to zero, or -1 */
   int32_t tied_to;      /* the parameter that this is another name of, or 0 */
+  int32_t next_tied;    /* declared after this one, if this one is tied; 0: none */
   int32_t is_embedding; /* belongs to an Embedding */
   int32_t is_buffer;    /* in files and in state_dict, but no parameter */
   int32_t optional;     /* no news where files lack it */
@@ -84,6 +85,7 @@ typedef struct hfm__tree {
   hfm__module *modules;       /* [0] is unused, [1] the root */
   hfm__parameter *parameters; /* [0] is unused */
   hfm__buffer *buffers;
+  int32_t first_tied, last_tied;
   const char *left_out; /* what the class leaves out of its family's models: no news where files have it; or NULL */
   size_t module_count, module_capacity, parameter_count, parameter_capacity, buffer_count, buffer_capacity;
 } hfm__tree;

@@ -380,11 +380,11 @@ HFM__PRIVATE const char *hfm__parameter_name(hfm__loader *l, int32_t parameter) 
    is another. Two that don't agree are not tied, with a warning in its words. */
 HFM__PRIVATE hfm_result hfm__settle_ties(hfm__loader *l) {
   hfm__tree *tree = &l->model->tree;
-  for (int32_t i = 1; i < (int32_t)tree->parameter_count; i++) {
+  for (int32_t i = tree->first_tied; i; i = tree->parameters[i].next_tied) {
     const int32_t source = tree->parameters[i].tied_to;
     const hfm__file_tensor *tensor = l->tensors[i], *other = l->tensors[source];
     const char *from, *to;
-    if (!source || (!tensor && !l->mismatched[i])) continue;
+    if (!tensor && !l->mismatched[i]) continue;
     if (!other && !l->mismatched[source]) {
       l->tensors[source] = tensor;
       l->mismatched[source] = l->mismatched[i];

@@ -344,6 +344,7 @@ model("bart_generation", "BartForConditionalGeneration", dict(BART_SMALL, scale_
 model("bart_untied", "BartForConditionalGeneration", dict(BART_SMALL, tie_word_embeddings=False,
                                                           activation_function="gelu_new"))
 model("bart_old_names", "BartForConditionalGeneration", BART_SMALL, edit="bart_old_names")
+model("bart_tied_differs", "BartForConditionalGeneration", BART_SMALL, edit="bart_tied_differs")
 model("bart_bf16", "BartForConditionalGeneration", dict(BART_SMALL, decoder_layers=2, scale_embedding=True),
       dtype="bfloat16")
 model("bart_sequence", "BartForSequenceClassification", dict(BART_SMALL, **LABELS5, classifier_dropout=0.25))
@@ -1016,6 +1017,7 @@ cases("bart_base", "base", "seq7x5", "seq_left9x4", "seq_plain", "seq2x1", "seq_
 cases("bart_generation", "seq2seq-lm", "seq7x5", "seq2x1", "right7")
 cases("bart_untied", "seq2seq-lm", "seq7x5")
 cases("bart_old_names", "seq2seq-lm", "seq7x5")
+cases("bart_tied_differs", "seq2seq-lm", "seq7x5")
 cases("bart_bf16", "seq2seq-lm", "seq7x5", "left7")
 cases("bart_sequence", "sequence-classification", "eos7", "seq_eos")
 cases("bart_question", "question-answering", "seq7x5")

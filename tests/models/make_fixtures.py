@@ -279,6 +279,11 @@ def edit_bart_old_names(tensors):  # as the hub's first files have it
         tensors[f"model.{side}.embed_tokens.weight"] = tensors["model.shared.weight"].clone()
 
 
+def edit_bart_tied_differs(tensors):  # two names of three, not equal: the decoder has the head's
+    tensors["lm_head.weight"] = tensors.pop("model.shared.weight")
+    tensors["model.encoder.embed_tokens.weight"] = torch.randn(61, 21, generator=seeded("bart tied differs"))
+
+
 def edit_marian_old_names(tensors):  # as the hub's have it: every name of what is tied, and the tables of positions
     edit_bart_old_names(tensors)
     tensors["lm_head.weight"] = tensors["model.shared.weight"].clone()
