@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "8c9e3d00c61613a5" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "97f7d942d3e6f047" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -764,7 +764,8 @@ typedef struct hfm_inputs {
   hfm_tensor input_ids;      /* [batch, length] */
   hfm_tensor attention_mask; /* [batch, length]; default all ones */
   hfm_tensor token_type_ids; /* [batch, length]; default zeros */
-  hfm_tensor position_ids;   /* [batch, length] or [1, length]; default as the family counts */
+  hfm_tensor position_ids;   /* [batch, length] or [1, length]; default as the family counts; negative ones, as padding
+                                has them, where no table of positions is read */
   hfm_tensor inputs_embeds;  /* [batch, length, hidden], instead of input_ids */
   hfm_tensor pixel_values;   /* [batch, channels, height, width] */
   hfm_tensor labels;         /* not computed yet: passing it is an error that says so */
@@ -37073,6 +37074,14 @@ HFM__PRIVATE hfm_result hfm__check_filler(const char *name, const hfm__graph_inp
   return HFM_OK;
 }
 
+/* Positions that are turned into angles, or count nothing, may be negative, as padding's often are (cumsum(mask) - 1).
+   The bound keeps differences of them integers. */
+HFM__PRIVATE hfm_result hfm__check_position(int64_t position, int64_t row, int64_t column, hfm_error *error) {
+  if (position >= INT32_MIN) return HFM_OK;
+  return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0, "position_ids[%i][%i] is %i, but must be %i or more",
+                   row, column, position, (int64_t)INT32_MIN);
+}
+
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
@@ -37089,20 +37098,17 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
   } else {
     if (!hfm__is_integer(tensor->dtype))
       return hfm__input_bad_dtype(input, tensor, "an integer type (int64, int32, ...)", error);
-    for (int64_t i = 0; i < elements; i++) {
-      const int64_t id = hfm__integer_at(tensor, i);
-      if (id < 0 || (declared->limit && id >= declared->limit)) {
-        const int64_t row = i / to->shape[1], column = i % to->shape[1];
-        if (!declared->limit)
-          return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0, "%s[%i][%i] is %i, but must not be negative", name,
-                           row, column, id);
-        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
-                         "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name, row, column, id,
-                         declared->limit - 1, declared->limit_reason, declared->limit);
-      }
+    for (int64_t i = 0; i < elements && result == HFM_OK; i++) {
+      const int64_t id = hfm__integer_at(tensor, i), row = i / to->shape[1], column = i % to->shape[1];
+      if (!declared->limit)
+        result = hfm__check_position(id, row, column, error);
+      else if (id < 0 || id >= declared->limit)
+        result = hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
+                           "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name, row, column, id,
+                           declared->limit - 1, declared->limit_reason, declared->limit);
       ((int64_t *)to->data)[i] = id;
     }
-    if (declared->marker_name) result = hfm__check_marker(name, declared, to, error);
+    if (result == HFM_OK && declared->marker_name) result = hfm__check_marker(name, declared, to, error);
     if (result == HFM_OK && declared->filler_name) result = hfm__check_filler(name, declared, to, error);
   }
   return result;
@@ -40011,7 +40017,7 @@ HFM__PRIVATE hfm_result hfm__prompt_mask(const hfm_model *model, const hfm_input
 /* cumsum(mask) - 1, padding 0; or as the caller says. */
 HFM__PRIVATE hfm_result hfm__prompt_positions(const hfm_inputs *inputs, hfm__prompt *p, hfm_error *error) {
   const hfm_tensor *given = &inputs->position_ids;
-  const hfm_result result =
+  hfm_result result =
       hfm__prompt_like(inputs, HFM__IN_position_ids, p->count, p->length, "input_ids", error);
   if (result != HFM_OK) return result;
   for (int64_t row = 0; row < p->count; row++) {
@@ -40020,12 +40026,10 @@ HFM__PRIVATE hfm_result hfm__prompt_positions(const hfm_inputs *inputs, hfm__pro
       const int64_t at = row * p->length + i;
       if (given->data) p->positions[at] = hfm__integer_at(given, given->shape[0] == 1 ? i : at);
       else p->positions[at] = p->mask[at] ? kept++ : 0;
-      if (p->positions[at] < 0)
-        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
-                         "position_ids[%i][%i] is %i, but must not be negative", row, i, p->positions[at]);
+      if (result == HFM_OK) result = hfm__check_position(p->positions[at], row, i, error);
     }
   }
-  return HFM_OK;
+  return result;
 }
 
 /* ---- The vocabulary ---- */

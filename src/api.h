@@ -425,7 +425,8 @@ typedef struct hfm_inputs {
   hfm_tensor input_ids;      /* [batch, length] */
   hfm_tensor attention_mask; /* [batch, length]; default all ones */
   hfm_tensor token_type_ids; /* [batch, length]; default zeros */
-  hfm_tensor position_ids;   /* [batch, length] or [1, length]; default as the family counts */
+  hfm_tensor position_ids;   /* [batch, length] or [1, length]; default as the family counts; negative ones, as padding
+                                has them, where no table of positions is read */
   hfm_tensor inputs_embeds;  /* [batch, length, hidden], instead of input_ids */
   hfm_tensor pixel_values;   /* [batch, channels, height, width] */
   hfm_tensor labels;         /* not computed yet: passing it is an error that says so */

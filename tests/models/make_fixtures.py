@@ -123,6 +123,11 @@ def inputs_positions_row7(c, g):  # one row for the whole batch
     return dict(out, position_ids=torch.randint(0, 24, (1, 7), generator=g))
 
 
+def inputs_negative7(c, g):  # padding's are negative, as cumsum(mask) - 1 makes them
+    out = ids(c, g, 3, 7, [7, 4, 2], left=True)
+    return dict(out, position_ids=out["attention_mask"].cumsum(-1) - 1 - (out["attention_mask"] == 0).cumsum(-1))
+
+
 def inputs_packed7(c, g):  # positions that start again mean several texts in one row: they don't see each other
     return dict(ids(c, g, 1, 7), position_ids=torch.tensor([[0, 1, 2, 0, 1, 2, 3]]))
 
