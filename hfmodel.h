@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "97f7d942d3e6f047" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "afe9ea1ce8f4ca76" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -37078,8 +37078,8 @@ HFM__PRIVATE hfm_result hfm__check_filler(const char *name, const hfm__graph_inp
    The bound keeps differences of them integers. */
 HFM__PRIVATE hfm_result hfm__check_position(int64_t position, int64_t row, int64_t column, hfm_error *error) {
   if (position >= INT32_MIN) return HFM_OK;
-  return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0, "position_ids[%i][%i] is %i, but must be %i or more",
-                   row, column, position, (int64_t)INT32_MIN);
+  return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
+                   "position_ids[%i][%i] is %i, but must be %i or more", row, column, position, (int64_t)INT32_MIN);
 }
 
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */

@@ -171,8 +171,8 @@ HFM__PRIVATE hfm_result hfm__check_filler(const char *name, const hfm__graph_inp
    The bound keeps differences of them integers. */
 HFM__PRIVATE hfm_result hfm__check_position(int64_t position, int64_t row, int64_t column, hfm_error *error) {
   if (position >= INT32_MIN) return HFM_OK;
-  return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0, "position_ids[%i][%i] is %i, but must be %i or more",
-                   row, column, position, (int64_t)INT32_MIN);
+  return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
+                   "position_ids[%i][%i] is %i, but must be %i or more", row, column, position, (int64_t)INT32_MIN);
 }
 
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */

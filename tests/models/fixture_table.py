@@ -665,8 +665,8 @@ ROPES = {
                     "original_max_position_embeddings": 96}},
     "old_null": {"rope_parameters": DROP, "rope_theta": 10000.0, "rope_scaling": None},
 }
-cases("llama_base", "base", "right7", "left7", "negative7", "one", "plain7", "long33", "positions7", "positions_row7", "packed7",
-      "embeds7")
+cases("llama_base", "base", "right7", "left7", "negative7", "one", "plain7", "long33", "positions7", "positions_row7",
+      "packed7", "embeds7")
 for kind, override in ROPES.items():
     for length in ("right7", "long33"):
         case(f"llama_rope_{kind}_{length}", "llama_base", "base", length, config=override)
