@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "afe9ea1ce8f4ca76" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "08ad8477d56a3212" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9783,10 +9783,11 @@ typedef struct hfm__gemm {
 } hfm__gemm;
 
 /* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
-   `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by a line. A core brings what it
-   is asked for sooner if it is in several pages. Addresses are numbers: they may go beyond what is there. */
+   `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by `step`, a line if these are
+   streams. A core brings what it is asked for sooner if it is in several pages. Addresses are numbers: they may go
+   beyond what is there. */
 typedef struct hfm__ahead {
-  uintptr_t at, gap, inner;
+  uintptr_t at, gap, inner, step;
   int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
 
@@ -9852,6 +9853,9 @@ typedef struct hfm__attention {
   float *maximum, *total; /* state between tiles: [rows] each */
   float *out;             /* [rows][ldo] */
   int64_t ldo;
+  const float *later[2];  /* keys and values that will be packed after these rows, to fetch, [later_rows][later_ld] */
+  int64_t later_rows;     /* 0: none */
+  int64_t later_ld;
 } hfm__attention;
 
 #define HFM__TILE_KERNEL_LIST(X) \
@@ -10554,7 +10558,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -10584,7 +10588,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -10714,6 +10718,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -10742,7 +10747,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -10859,7 +10865,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -10889,7 +10895,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -11019,6 +11025,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -11047,7 +11054,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -11558,6 +11566,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -11590,9 +11611,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -12309,7 +12331,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -12339,7 +12361,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -12469,6 +12491,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -12497,7 +12520,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -12614,7 +12638,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -12644,7 +12668,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -12774,6 +12798,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -12802,7 +12827,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -13313,6 +13339,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -13345,9 +13384,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -14064,7 +14104,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -14094,7 +14134,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -14224,6 +14264,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -14252,7 +14293,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -14369,7 +14411,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -14399,7 +14441,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -14529,6 +14571,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -14557,7 +14600,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -15068,6 +15112,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -15100,9 +15157,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -15820,7 +15878,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -15850,7 +15908,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -15980,6 +16038,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -16008,7 +16067,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -16125,7 +16185,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -16155,7 +16215,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -16285,6 +16345,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -16313,7 +16374,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -16824,6 +16886,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -16856,9 +16931,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -17569,7 +17645,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -17599,7 +17675,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -17729,6 +17805,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -17757,7 +17834,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -17874,7 +17952,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -17904,7 +17982,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -18034,6 +18112,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -18062,7 +18141,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -18573,6 +18653,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -18605,9 +18698,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -19322,7 +19416,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -19352,7 +19446,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -19482,6 +19576,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -19510,7 +19605,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -19627,7 +19723,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -19657,7 +19753,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -19787,6 +19883,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -19815,7 +19912,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -20326,6 +20424,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -20358,9 +20469,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -21091,7 +21203,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -21121,7 +21233,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -21251,6 +21363,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -21279,7 +21392,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -21396,7 +21510,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -21426,7 +21540,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -21556,6 +21670,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -21584,7 +21699,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -22095,6 +22211,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -22127,9 +22256,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -22936,7 +23066,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -22966,7 +23096,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -23096,6 +23226,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -23124,7 +23255,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -23241,7 +23373,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -23271,7 +23403,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -23401,6 +23533,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -23429,7 +23562,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -23940,6 +24074,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -23972,9 +24119,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -24688,7 +24836,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -24718,7 +24866,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -24848,6 +24996,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -24876,7 +25025,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -24993,7 +25143,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -25023,7 +25173,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -25153,6 +25303,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -25181,7 +25332,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -25692,6 +25844,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -25724,9 +25889,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -26980,6 +27146,7 @@ HFM__PRIVATE void hfm__pages_widen(const hfm__cpu *cpu, hfm_dtype dtype, const h
    same. */
 
 enum { HFM__FLASH_TILE = 2048 };
+enum { HFM__ATTENTION_LATER = 192 }; /* rows, while which the next head is fetched */
 enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
 
 typedef struct hfm__attention_plan {
@@ -27116,6 +27283,23 @@ HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t 
   return at;
 }
 
+/* Has keys and values of the next head fetched, if they will be packed whole: during the last rows before it, as what
+   comes sooner may have gone again. These are rows row0 .. of this one. */
+HFM__PRIVATE void hfm__attention_later(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
+                                       int64_t row0, hfm__attention *t) {
+  const hfm__operand *k = &a->in[1], *v = &a->in[2];
+  const int64_t rows = HFM__MIN(p->queries, (int64_t)HFM__ATTENTION_LATER), before = p->queries - rows;
+  const int64_t next = batch * p->heads + head + 1, from = p->keys * HFM__MAX(row0 - before, 0) / rows;
+  if (HFM__SMALL || p->together > 1 || (HFM__HAS_STATES && k->pages) || p->keys > p->tile || k->stride[1] != v->stride[1]) return;
+  if (next % p->groups || next == p->batch * p->heads) return;
+  batch = next / p->heads;
+  head = next % p->heads / p->groups;
+  t->later[0] = (const float *)k->data + batch * k->stride[0] + from * k->stride[1] + head * k->stride[2];
+  t->later[1] = (const float *)v->data + batch * v->stride[0] + from * v->stride[1] + head * v->stride[2];
+  t->later_rows = p->keys * HFM__MAX(row0 + t->rows - before, 0) / rows - from;
+  t->later_ld = k->stride[1];
+}
+
 /* Some rows that share their keys, all of one segment: queries row0 .. of one head, or heads head .. of one query. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
@@ -27157,6 +27341,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.total = t.maximum + rows;
   t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
   t.ldo = out->stride[axis];
+  hfm__attention_later(a, &p, batch, head, row0, &t);
   if (p.keys == p.first) {
     int64_t r;
     for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));

@@ -171,6 +171,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
+   keys of the next head, of the others its values, four lines of a row at a time. */
+HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
+                                                            int64_t steps) {
+  const int values = 2 * r0 >= a->rows;
+  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
+  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
+  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  ahead.step = (uintptr_t)a->later_ld * sizeof(float);
+  ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
+  return ahead;
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -203,9 +216,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }

@@ -39,10 +39,11 @@ typedef struct hfm__gemm {
 } hfm__gemm;
 
 /* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
-   `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by a line. A core brings what it
-   is asked for sooner if it is in several pages. Addresses are numbers: they may go beyond what is there. */
+   `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by `step`, a line if these are
+   streams. A core brings what it is asked for sooner if it is in several pages. Addresses are numbers: they may go
+   beyond what is there. */
 typedef struct hfm__ahead {
-  uintptr_t at, gap, inner;
+  uintptr_t at, gap, inner, step;
   int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
 
@@ -108,6 +109,9 @@ typedef struct hfm__attention {
   float *maximum, *total; /* state between tiles: [rows] each */
   float *out;             /* [rows][ldo] */
   int64_t ldo;
+  const float *later[2];  /* keys and values that will be packed after these rows, to fetch, [later_rows][later_ld] */
+  int64_t later_rows;     /* 0: none */
+  int64_t later_ld;
 } hfm__attention;
 
 #define HFM__TILE_KERNEL_LIST(X) \

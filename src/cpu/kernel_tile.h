@@ -21,7 +21,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   const float *a3 = a + (rows > 3) * 3 * lda, *a6 = a + (rows > 6) * 6 * lda, *a9 = a + (rows > 9) * 9 * lda;
   const char *b = (const char *)panel;
   uintptr_t next = ahead->at;
-  const uintptr_t gap = ahead->gap, inner = ahead->inner;
+  const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
@@ -51,7 +51,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
       hfm__v_prefetch((const char *)(next + inner), 2); \
       hfm__v_prefetch((const char *)(next + gap), 2); \
       hfm__v_prefetch((const char *)(next + gap + inner), 2); \
-      next += 64; \
+      next += step_on; \
       wait = period; \
     } \
     HFM__TALL_ROWS(HFM__ROW) \
@@ -181,6 +181,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
+  ahead.step = 64;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -209,7 +210,8 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
-      const void *b = narrow ? (const void *)((const uint16_t *)panels + at) : (wide ? wide : (const float *)panels) + at;
+      const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
+                             : (wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)

@@ -7,6 +7,7 @@
    same. */
 
 enum { HFM__FLASH_TILE = 2048 };
+enum { HFM__ATTENTION_LATER = 192 }; /* rows, while which the next head is fetched */
 enum { HFM__ATTENTION_HELD = 6 }; /* batch, key head, first key of what is packed; the mask's segment and kept range */
 
 typedef struct hfm__attention_plan {
@@ -143,6 +144,24 @@ HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t 
   return at;
 }
 
+/* Has keys and values of the next head fetched, if they will be packed whole: during the last rows before it, as what
+   comes sooner may have gone again. These are rows row0 .. of this one. */
+HFM__PRIVATE void hfm__attention_later(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
+                                       int64_t row0, hfm__attention *t) {
+  const hfm__operand *k = &a->in[1], *v = &a->in[2];
+  const int64_t rows = HFM__MIN(p->queries, (int64_t)HFM__ATTENTION_LATER), before = p->queries - rows;
+  const int64_t next = batch * p->heads + head + 1, from = p->keys * HFM__MAX(row0 - before, 0) / rows;
+  if (HFM__SMALL || p->together > 1 || (HFM__HAS_STATES && k->pages)) return;
+  if (p->keys > p->tile || k->stride[1] != v->stride[1]) return;
+  if (next % p->groups || next == p->batch * p->heads) return;
+  batch = next / p->heads;
+  head = next % p->heads / p->groups;
+  t->later[0] = (const float *)k->data + batch * k->stride[0] + from * k->stride[1] + head * k->stride[2];
+  t->later[1] = (const float *)v->data + batch * v->stride[0] + from * v->stride[1] + head * v->stride[2];
+  t->later_rows = p->keys * HFM__MAX(row0 + t->rows - before, 0) / rows - from;
+  t->later_ld = k->stride[1];
+}
+
 /* Some rows that share their keys, all of one segment: queries row0 .. of one head, or heads head .. of one query. */
 HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attention_plan *plan, int64_t batch,
                                       int64_t head, int64_t row0, int64_t rows, hfm__worker *worker) {
@@ -184,6 +203,7 @@ HFM__PRIVATE void hfm__attention_rows(const hfm__op_args *a, const hfm__attentio
   t.total = t.maximum + rows;
   t.out = (float *)out->data + batch * out->stride[0] + row0 * out->stride[1] + head * out->stride[2];
   t.ldo = out->stride[axis];
+  hfm__attention_later(a, &p, batch, head, row0, &t);
   if (p.keys == p.first) {
     int64_t r;
     for (r = 0; r < rows; r++) memset(t.out + r * t.ldo, 0, (size_t)p.head * sizeof(float));

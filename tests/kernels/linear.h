@@ -303,7 +303,7 @@ static void linear_one_order(const hfm__cpu *given) {
   }
 }
 
-/* Counts the panels that are widened before they are multiplied. */
+/* Counts the panels that a pass of its own widens. */
 static struct {
   const hfm__kernels *kernels;
   int64_t floats; /* of a panel; a bias has fewer */
@@ -315,17 +315,20 @@ static void counting_widen(int32_t dtype, const void *src, float *dst, int64_t n
   widened.kernels->widen(dtype, src, dst, n);
 }
 
-/* Nor whether few rows are multiplied by kept panels of 16 bits as they lie, which they are where the tier can: the
-   bits are those of panels that are packed per call, for many rows. */
+/* Nor whether kept panels of 16 bits are multiplied as they lie, or widened by the first rows, as they are where the
+   tier can: the bits are those of panels that are packed per call, for many rows. Rows and depth of several pieces are
+   among them where they are multiplied fast. */
 static void linear_narrow_order(const hfm__cpu *any) {
-  const int64_t ks[] = {77, 1100};
-  const int64_t ms[] = {HFM__FEW_ROWS + 1, any->kernels->mr + 1, HFM__MAX(any->kernels->narrow, 5), HFM__STRIPS_ROWS};
+  const int64_t ks[] = {77, 1100, HFM__PIECE_FLOATS / 16 + 34};
+  const int64_t ms[] = {HFM__FEW_ROWS + 1, any->kernels->mr + 1, HFM__MAX(any->kernels->narrow, 5),
+                        HFM__MAX(any->kernels->narrow, 5) + 1, HFM__STRIPS_ROWS + 1, HFM__PIECE_ROWS + 17};
   hfm__kernels counting = *any->kernels;
   size_t t, i, j;
   counting.widen = counting_widen;
   widened.kernels = any->kernels;
   for (t = 0; t < HFM__COUNT(weight_types); t++) {
-    for (i = 0; i < 2 * HFM__COUNT(ks); i++) {
+    for (i = 0; i < 2 * (counting.narrow ? HFM__COUNT(ks) : HFM__COUNT(ks) - 1); i++) {
+      const int64_t rows = ms[i / 2 < HFM__COUNT(ks) - 1 ? HFM__COUNT(ms) - 2 : HFM__COUNT(ms) - 1];
       hfm__cpu cpu = *any;
       hfm__packing packing;
       hfm__weight weight;
@@ -333,7 +336,7 @@ static void linear_narrow_order(const hfm__cpu *any) {
       linear_data d;
       float *first;
       memset(&c, 0, sizeof c);
-      c.m = HFM__STRIPS_ROWS + 1;
+      c.m = rows;
       c.n = HFM__PACKED_COLUMNS + 3;
       c.k = ks[i / 2];
       c.dtype = weight_types[t];
@@ -347,13 +350,13 @@ static void linear_narrow_order(const hfm__cpu *any) {
       keep_panels(&cpu, &c, HFM_PACK_EAGER, &packing, &weight);
       cpu.kernels = &counting;
       widened.floats = c.k * counting.nr;
-      for (j = 0; j < HFM__COUNT(ms); j++) {
+      for (j = 0; j < HFM__COUNT(ms) && ms[j] <= rows; j++) {
         c.m = ms[j];
         run_linear(&cpu, &c, &d, 1 + (int32_t)j % 2, &weight, (float *)d.out.data); /* the first packs them */
         widened.panels = 0;
         run_linear(&cpu, &c, &d, 1, &weight, (float *)d.out.data);
         CHECK(memcmp(first, d.out.data, (size_t)(c.m * c.n) * 4) == 0);
-        if (c.dtype == HFM_F32 || hfm__in_pairs(&cpu, c.dtype, c.transposed, c.k) || c.m <= counting.narrow)
+        if (c.dtype == HFM_F32 || hfm__in_pairs(&cpu, c.dtype, c.transposed, c.k) || counting.narrow)
           CHECK_INT(widened.panels, 0);
         else CHECK(widened.panels > 0);
       }
