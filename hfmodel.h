@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "08ad8477d56a3212" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "145faad3c263c197" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -10381,7 +10381,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -11426,11 +11426,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 
@@ -11611,7 +11610,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
     if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
@@ -12154,7 +12154,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -13199,11 +13199,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 
@@ -13384,7 +13383,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
     if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
@@ -13927,7 +13927,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -14972,11 +14972,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 
@@ -15157,7 +15156,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
     if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
@@ -15701,7 +15701,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -16746,11 +16746,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 
@@ -16931,7 +16930,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
     if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
@@ -17468,7 +17468,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -18513,11 +18513,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 
@@ -18698,7 +18697,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
     if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
@@ -19239,7 +19239,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -20284,11 +20284,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 
@@ -20469,7 +20468,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
     if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
@@ -21026,7 +21026,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -22071,11 +22071,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 
@@ -22256,7 +22255,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
     if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
@@ -22889,7 +22889,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -23934,11 +23934,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 
@@ -24119,7 +24118,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
     if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
@@ -24659,7 +24659,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
@@ -25704,11 +25704,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 
@@ -25889,7 +25888,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows) ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
+  if (!HFM__SMALL && a->later_rows)
+    ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
     if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
@@ -27290,7 +27290,8 @@ HFM__PRIVATE void hfm__attention_later(const hfm__op_args *a, const hfm__attenti
   const hfm__operand *k = &a->in[1], *v = &a->in[2];
   const int64_t rows = HFM__MIN(p->queries, (int64_t)HFM__ATTENTION_LATER), before = p->queries - rows;
   const int64_t next = batch * p->heads + head + 1, from = p->keys * HFM__MAX(row0 - before, 0) / rows;
-  if (HFM__SMALL || p->together > 1 || (HFM__HAS_STATES && k->pages) || p->keys > p->tile || k->stride[1] != v->stride[1]) return;
+  if (HFM__SMALL || p->together > 1 || (HFM__HAS_STATES && k->pages)) return;
+  if (p->keys > p->tile || k->stride[1] != v->stride[1]) return;
   if (next % p->groups || next == p->batch * p->heads) return;
   batch = next / p->heads;
   head = next % p->heads / p->groups;

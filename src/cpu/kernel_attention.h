@@ -31,11 +31,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(score_row)(const hfm__attention *a, in
                                                 int64_t to) {
   const float *bias = a->bias ? a->bias + r * a->ldb : NULL;
   int64_t j;
-  for (j = begin; j + HFM__W <= to; j += HFM__W)
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), bias ? hfm__v_load(bias + j) : hfm__v_zero()));
-  if (j < to) { /* scores reach up to a whole panel, the bias does not */
-    const hfm__vf rest = bias ? hfm__v_load_n(bias + j, to - j) : hfm__v_zero();
-    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), rest));
+  for (j = begin; j < to; j += HFM__W) { /* scores reach up to a whole panel, the bias does not */
+    hfm__vf more = hfm__v_zero();
+    if (bias) more = to - j < HFM__W ? hfm__v_load_n(bias + j, to - j) : hfm__v_load(bias + j);
+    hfm__v_store(x + j, HFM__FN(score)(a, hfm__v_load(x + j), more));
   }
 }
 

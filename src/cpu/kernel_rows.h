@@ -155,7 +155,7 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_max)(const float *x, int64_t n) {
 }
 
 /* y = exp(x * scale - largest) and its sum, for x * scale <= largest. */
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
+HFM__TARGET HFM__NOINLINE float HFM__FN(row_exp)(const float *x, float scale, float largest, float *y, int64_t n) {
   const hfm__vf f = hfm__v_set1(scale), m = hfm__v_set1(-largest);
   hfm__vf s0 = hfm__v_zero(), s1 = s0;
   int64_t i = 0, j;
