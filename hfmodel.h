@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "145faad3c263c197" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "959480faf2fce5d9" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9757,7 +9757,9 @@ enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to w
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 enum { HFM__FETCH_PANEL = 16 }; /* steps along K from what is written of a panel to what is fetched for it */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
-#define HFM__PACKS_X (HFM__WITH_AVX2 && !HFM__SMALL) /* is there a tier that multiplies packed rows of x? */
+/* Is there a tier that multiplies packed rows of x? And one that reads 16-bit panels as they lie? */
+#define HFM__PACKS_X (HFM__WITH_AVX2 && !HFM__SMALL)
+#define HFM__READS_NARROW (HFM__WITH_AVX2 && !HFM__SMALL)
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
    strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused
@@ -10514,7 +10516,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
@@ -10743,12 +10745,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -10772,7 +10774,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -10796,7 +10798,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -10810,8 +10812,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -11050,12 +11052,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -11079,7 +11081,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -11103,7 +11105,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -11117,8 +11119,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -12287,7 +12289,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
@@ -12516,12 +12518,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -12545,7 +12547,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -12569,7 +12571,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -12583,8 +12585,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -12823,12 +12825,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -12852,7 +12854,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -12876,7 +12878,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -12890,8 +12892,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -14060,7 +14062,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
@@ -14289,12 +14291,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -14318,7 +14320,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -14342,7 +14344,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -14356,8 +14358,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -14596,12 +14598,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -14625,7 +14627,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -14649,7 +14651,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -14663,8 +14665,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -15834,7 +15836,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
@@ -16063,12 +16065,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -16092,7 +16094,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -16116,7 +16118,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -16130,8 +16132,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -16370,12 +16372,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -16399,7 +16401,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -16423,7 +16425,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -16437,8 +16439,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -17601,7 +17603,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
@@ -17830,12 +17832,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -17859,7 +17861,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -17883,7 +17885,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -17897,8 +17899,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -18137,12 +18139,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -18166,7 +18168,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -18190,7 +18192,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -18204,8 +18206,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -19372,7 +19374,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
@@ -19601,12 +19603,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -19630,7 +19632,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -19654,7 +19656,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -19668,8 +19670,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -19908,12 +19910,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -19937,7 +19939,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -19961,7 +19963,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -19975,8 +19977,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -21159,7 +21161,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
@@ -21388,12 +21390,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -21417,7 +21419,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -21441,7 +21443,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -21455,8 +21457,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -21695,12 +21697,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -21724,7 +21726,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -21748,7 +21750,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -21762,8 +21764,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -23022,7 +23024,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
@@ -23251,12 +23253,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -23280,7 +23282,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -23304,7 +23306,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -23318,8 +23320,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -23558,12 +23560,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -23587,7 +23589,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -23611,7 +23613,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -23625,8 +23627,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -24792,7 +24794,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
@@ -25021,12 +25023,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -25050,7 +25052,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -25074,7 +25076,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -25088,8 +25090,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -25328,12 +25330,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -25357,7 +25359,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -25381,7 +25383,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -25395,8 +25397,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;
@@ -26520,8 +26522,8 @@ HFM__PRIVATE int64_t hfm__take_panels(const hfm__op_args *a, const hfm__product 
                                       hfm__product_scratch *held, float *scratch, hfm__gemm *g) {
   const hfm__kernels *kernels = a->cpu->kernels;
   const int64_t size = kernels->nr * p->k, last = HFM__MIN(end, panel + p->at_once);
-  const int narrow = p->dtype != HFM_F32 && kernels->narrow && p->packed == (kernels->pack_x != NULL) &&
-                     g->ldr >= 0; /* not for row after row */
+  const int narrow = HFM__READS_NARROW && kernels->narrow && p->dtype != HFM_F32 &&
+                     p->packed == (kernels->pack_x != NULL) && g->ldr >= 0; /* not for row after row */
   const int in_place = p->dtype == HFM_F32 || (narrow && g->rows <= kernels->narrow);
   const void *first = NULL;
   int64_t i;

@@ -72,7 +72,7 @@ HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const v
 
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
-  hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
+  if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 

@@ -13,7 +13,9 @@ enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to w
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 enum { HFM__FETCH_PANEL = 16 }; /* steps along K from what is written of a panel to what is fetched for it */
 #define HFM__LOG2E 1.44269504f /* e^x = 2^(x log2 e) */
-#define HFM__PACKS_X (HFM__WITH_AVX2 && !HFM__SMALL) /* is there a tier that multiplies packed rows of x? */
+/* Is there a tier that multiplies packed rows of x? And one that reads 16-bit panels as they lie? */
+#define HFM__PACKS_X (HFM__WITH_AVX2 && !HFM__SMALL)
+#define HFM__READS_NARROW (HFM__WITH_AVX2 && !HFM__SMALL)
 
 /* A block of rows of x times a few panels, then activation(sum + bias) + residual. Panels: [ceil(n / NR)] of NR / STRIP
    strips [k][STRIP], with anything readable in the columns after n. Each output is one chain of k multiply-adds (fused

@@ -206,12 +206,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   int64_t s, row = 0, column;
   for (s = 0; s < steps; s++) {
     const int64_t count = hfm__rows_of_step(rows - row, steps - s, most);
-    const int narrow = g->narrow && (first + row == 0 || !wide);
+    const int narrow = HFM__NARROW && g->narrow && (first + row == 0 || !wide);
     const float *a = g->a + (first + row) * (packed ? g->k : g->lda) + k0 * (packed ? count : 1);
     for (column = c0; column < c1; column += width) {
       const int64_t at = (column - c0) * g->k;
       const void *b = narrow ? (const void *)((const uint16_t *)panels + at)
-                             : (wide ? wide : (const float *)panels) + at;
+                             : (HFM__NARROW && wide ? wide : (const float *)panels) + at;
       float *c = k < g->k ? sums + (column - c0) * rows + row * width : alone;
 #if HFM__NARROW
       if (narrow && wide)
@@ -235,7 +235,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -259,7 +259,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
    next one is fetched; where the panel is in the caches anyway, a part of what comes after it. */
 HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
   const int exact = sizeof(hfm__vt) == HFM__LANES * sizeof(float); /* a sum can be put down and taken up again */
-  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !g->wide;
+  const int few = g->rows <= HFM__STRIPS_ROWS, tall = HFM__TALL > HFM__MR && few && !(HFM__NARROW && g->wide);
   const int once = g->rows <= (tall ? HFM__TALL : HFM__MR); /* no row waits for another */
   const int64_t pieces = exact && !once ? HFM__MAX((g->k * HFM__NR + HFM__PIECE_FLOATS - 1) / HFM__PIECE_FLOATS, 1) : 1;
   const int64_t strip = g->k * HFM__STRIP * (int64_t)sizeof(float);
@@ -273,8 +273,8 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
     const int64_t rows = HFM__MIN(g->rows - first, most);
     for (p = 0; p < pieces; p++) {
       const int64_t k0 = g->k * p / pieces, k1 = g->k * (p + 1) / pieces;
-      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (g->narrow ? 2 : 4);
-      float *wide = g->wide ? g->wide + k0 * HFM__STRIP : NULL;
+      const char *panels = (const char *)g->panels + k0 * HFM__STRIP * (HFM__NARROW && g->narrow ? 2 : 4);
+      float *wide = HFM__NARROW && g->wide ? g->wide + k0 * HFM__STRIP : NULL;
       const int inside = g->cold && p + 1 < pieces;
       const int64_t from = g->cold ? 0 : g->next_bytes * p / pieces;
       const void *next = inside ? panels + (k1 - k0) * HFM__STRIP * 4 : (const char *)g->next + from;

@@ -168,8 +168,8 @@ HFM__PRIVATE int64_t hfm__take_panels(const hfm__op_args *a, const hfm__product 
                                       hfm__product_scratch *held, float *scratch, hfm__gemm *g) {
   const hfm__kernels *kernels = a->cpu->kernels;
   const int64_t size = kernels->nr * p->k, last = HFM__MIN(end, panel + p->at_once);
-  const int narrow = p->dtype != HFM_F32 && kernels->narrow && p->packed == (kernels->pack_x != NULL) &&
-                     g->ldr >= 0; /* not for row after row */
+  const int narrow = HFM__READS_NARROW && kernels->narrow && p->dtype != HFM_F32 &&
+                     p->packed == (kernels->pack_x != NULL) && g->ldr >= 0; /* not for row after row */
   const int in_place = p->dtype == HFM_F32 || (narrow && g->rows <= kernels->narrow);
   const void *first = NULL;
   int64_t i;
