@@ -64,8 +64,8 @@ HFM__PRIVATE double hfm__exact_log(double x) {
   return hfm__exact_madd(e, 6.93147180369123816490e-01, p);
 }
 
-/* For x in [-700, 700], by the last `terms` of the series. */
-HFM__PRIVATE double hfm__exact_exp_terms(double x, int32_t terms) {
+/* For x in [-700, 700]. */
+HFM__PRIVATE double hfm__exact_exp(double x) {
   static const double factorial[] = {
       1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
       1.0 / 362880,      1.0 / 40320,      1.0 / 5040,      1.0 / 720,      1.0 / 120,
@@ -73,13 +73,28 @@ HFM__PRIVATE double hfm__exact_exp_terms(double x, int32_t terms) {
   const double n = floor(hfm__exact(x * 1.4426950408889634) + 0.5);
   double r = hfm__exact_madd(-n, 6.93147180369123816490e-01, x);
   r = hfm__exact_madd(-n, 1.90821492927058770002e-10, r);
-  return hfm__exact_series(r, factorial + HFM__COUNT(factorial) - terms, terms) * hfm__power_of_two((int64_t)n);
+  return hfm__exact_series(r, factorial, (int32_t)HFM__COUNT(factorial)) * hfm__power_of_two((int64_t)n);
 }
 
-HFM__PRIVATE double hfm__exact_exp(double x) { return hfm__exact_exp_terms(x, 15); }
-
-/* Within 1e-11 of it: for many that are added up. */
-HFM__PRIVATE double hfm__exact_exp_shorter(double x) { return hfm__exact_exp_terms(x, 10); }
+/* Within 1e-11 of it, in a quarter of the time, for many that are added up: x = n log 2 / 32 + r with |r| < 0.011, and
+   2^(n / 32) is a power of 2 times one of a table. */
+HFM__PRIVATE double hfm__exact_exp_shorter(double x) {
+  static const double part[] = {
+      1.0,                1.0218971486541166, 1.0442737824274138, 1.0671404006768237, 1.0905077326652577,
+      1.1143867425958924, 1.1387886347566916, 1.1637248587775775, 1.189207115002721,  1.215247359980469,
+      1.241857812073484,  1.2690509571917332, 1.2968395546510096, 1.3252366431597413, 1.3542555469368927,
+      1.383909881963832,  1.4142135623730951, 1.4451808069770467, 1.4768261459394993, 1.5091644275934228,
+      1.5422108254079407, 1.5759808451078865, 1.6104903319492543, 1.645755478153965,  1.681792830507429,
+      1.718619298122478,  1.7562521603732995, 1.7947090750031072, 1.8340080864093424, 1.8741676341103,
+      1.9152065613971474, 1.9571441241754002};
+  static const double factorial[] = {1.0 / 24, 1.0 / 6, 1.0 / 2, 1.0, 1.0};
+  const double t = hfm__exact(x * 46.16624130844683);
+  const int32_t n = (int32_t)hfm__exact(t + (t < 0 ? -0.5 : 0.5)), of_table = n & 31;
+  double r = hfm__exact_madd(-n, 0.021660848520696163, x); /* log 2 / 32 in two parts, as above */
+  r = hfm__exact_madd(-n, 8.718021277417983e-10, r);
+  return hfm__exact(hfm__exact_series(r, factorial, (int32_t)HFM__COUNT(factorial)) * part[of_table]) *
+         hfm__power_of_two((n - of_table) / 32);
+}
 
 /* x^y for x > 0 and results that a float can hold; beyond, 0 or infinity. */
 HFM__PRIVATE double hfm__exact_pow(double x, double y) {
