@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "6cb451faf8379490" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "4fe87966efc126ec" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -2661,7 +2661,7 @@ HFM__PRIVATE void hfm__text_double(hfm__text *t, double number) {
 /* ==== base/exact_math (private): log, exp, powers, sines and cosines with the same bits everywhere ================
    C libraries differ in their last digits, and compilers may fuse a product with a sum. Here everything is double
    arithmetic in one written order. Within 4 units in the last place of a double where the callers are: they round to
-   float. The constants are the series' own (n!, odd numbers) and log 2 and pi. */
+   float. The constants are the series' own (n!, odd numbers), log 2 and pi, and 2^(i / 32). */
 
 /* A product that stays one: the compiler can't see through it, so it can't fuse it with what comes after. */
 HFM__INLINE double hfm__exact(double x) {
@@ -9785,9 +9785,10 @@ typedef struct hfm__gemm {
   int64_t lda;
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
   const void *panels;    /* of floats, but for `narrow` */
-  int32_t cold;          /* 1: the panels are in memory rather than in a cache */
+  int32_t cold;          /* 1: the panels are in memory rather than in a cache; 0 where they go to `wide` */
   int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: no more rows than the tier's `narrow`, or `wide` is there */
-  float *wide;           /* narrow panels of more rows become floats here, for all but the first rows; or NULL */
+  float *wide;           /* room for all panels as floats: the first MR of more than 2 MR rows, packed if the tier packs
+                            any, turn narrow ones into them for the others; or NULL */
   const float *bias;     /* [n] or NULL */
   const float *residual; /* [rows][ldr] or NULL */
   int64_t ldr;
@@ -9870,9 +9871,9 @@ typedef struct hfm__attention {
   float *maximum, *total; /* state between tiles: [rows] each */
   float *out;             /* [rows][ldo] */
   int64_t ldo;
-  const float *later[2];  /* keys and values that will be packed after these rows, to fetch, [later_rows][later_ld] */
-  int64_t later_rows;     /* 0: none */
-  int64_t later_ld;
+  const float *later[2];  /* keys and values that will be packed later, [later_rows][later_ld] each; 0 rows: none */
+  int64_t later_rows, later_ld;
+  int64_t later0, later1; /* of the rows of both, those to fetch meanwhile */
 } hfm__attention;
 
 #define HFM__TILE_KERNEL_LIST(X) \
@@ -9944,8 +9945,8 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
      HFM__W floats in a vector; a GEMM tile is HFM__MR rows by HFM__NR = HFM__W * HFM__NV columns, or up to HFM__TALL
      rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
      it isn't defined), without a branch between them: 2 where instructions are what is short. Where HFM__PACKED_PACE
-     is defined, products of packed rows take so many steps; where HFM__NARROW_TILES is, few rows are multiplied by
-     16-bit weights, widened again for each step
+     is defined, products of packed rows take so many steps; where HFM__NARROW_TILES is, 16-bit weights are widened
+     as they are multiplied, for each step of few rows, for the first one of many
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -11582,14 +11583,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -11603,7 +11605,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -11627,11 +11630,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -13355,14 +13358,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -13376,7 +13380,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -13400,11 +13405,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -15128,14 +15133,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -15149,7 +15155,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -15173,11 +15180,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -16902,14 +16909,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -16923,7 +16931,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -16947,11 +16956,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -18669,14 +18678,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -18690,7 +18700,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -18714,11 +18725,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -20440,14 +20451,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -20461,7 +20473,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -20485,11 +20498,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -22227,14 +22240,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -22248,7 +22262,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -22272,11 +22287,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -24090,14 +24105,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -24111,7 +24127,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -24135,11 +24152,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -25860,14 +25877,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -25881,7 +25899,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -25905,11 +25924,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
@@ -27300,22 +27319,24 @@ HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t 
   return at;
 }
 
-/* Has keys and values of the next head fetched, if they will be packed whole: during the last rows before it, as what
-   comes sooner may have gone again. These are rows row0 .. of this one. */
+/* Has keys and values of the next head fetched, if they will be packed whole: during the last rows before it, keys
+   first, as what comes sooner may have gone again. These are rows row0 .. of this one. */
 HFM__PRIVATE void hfm__attention_later(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
                                        int64_t row0, hfm__attention *t) {
   const hfm__operand *k = &a->in[1], *v = &a->in[2];
   const int64_t rows = HFM__MIN(p->queries, (int64_t)HFM__ATTENTION_LATER), before = p->queries - rows;
-  const int64_t next = batch * p->heads + head + 1, from = p->keys * HFM__MAX(row0 - before, 0) / rows;
+  const int64_t next = batch * p->heads + head + 1;
   if (HFM__SMALL || p->together > 1 || (HFM__HAS_STATES && k->pages)) return;
   if (p->keys > p->tile || k->stride[1] != v->stride[1]) return;
   if (next % p->groups || next == p->batch * p->heads) return;
   batch = next / p->heads;
   head = next % p->heads / p->groups;
-  t->later[0] = (const float *)k->data + batch * k->stride[0] + from * k->stride[1] + head * k->stride[2];
-  t->later[1] = (const float *)v->data + batch * v->stride[0] + from * v->stride[1] + head * v->stride[2];
-  t->later_rows = p->keys * HFM__MAX(row0 + t->rows - before, 0) / rows - from;
+  t->later[0] = (const float *)k->data + batch * k->stride[0] + head * k->stride[2];
+  t->later[1] = (const float *)v->data + batch * v->stride[0] + head * v->stride[2];
+  t->later_rows = p->keys;
   t->later_ld = k->stride[1];
+  t->later0 = 2 * p->keys * HFM__MAX(row0 - before, 0) / rows;
+  t->later1 = 2 * p->keys * HFM__MAX(row0 + t->rows - before, 0) / rows;
 }
 
 /* Some rows that share their keys, all of one segment: queries row0 .. of one head, or heads head .. of one query. */
@@ -27884,7 +27905,8 @@ HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__w
     const int64_t *row = (const int64_t *)positions->data + b * positions->stride[0];
     int64_t *to = (int64_t *)a->out[0].data + b * positions->shape[1], count = 0;
     for (s = 0; s < positions->shape[1]; s++) {
-      if (s && row[s * positions->stride[1]] - row[(s - 1) * positions->stride[1]] != 1) count++;
+      const uint64_t after = s ? (uint64_t)row[(s - 1) * positions->stride[1]] + 1 : 0; /* wraps, as torch.diff does */
+      if (s && (uint64_t)row[s * positions->stride[1]] != after) count++;
       to[s] = count;
     }
   }
@@ -28839,11 +28861,12 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names: `name` stands for `source`. The order of calls is that of Transformers' list: it decides
-   where files hold several that differ. */
+/* One tensor under two names: `name` stands for `source`, and has stood for no other. Names of one source come in the
+   order of Transformers' list: it decides where files hold several that differ. */
 HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
   hfm__tree *tree = b->tree;
   if (!hfm__ok(b)) return;
+  HFMODEL_ASSERT(!tree->parameters[name.id].tied_to);
   tree->parameters[name.id].tied_to = source.id;
   if (tree->last_tied) tree->parameters[tree->last_tied].next_tied = name.id;
   else tree->first_tied = name.id;
@@ -37277,14 +37300,6 @@ HFM__PRIVATE hfm_result hfm__check_filler(const char *name, const hfm__graph_inp
   return HFM_OK;
 }
 
-/* Positions that are turned into angles, or count nothing, may be negative, as padding's often are (cumsum(mask) - 1).
-   The bound keeps differences of them integers. */
-HFM__PRIVATE hfm_result hfm__check_position(int64_t position, int64_t row, int64_t column, hfm_error *error) {
-  if (position >= INT32_MIN) return HFM_OK;
-  return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
-                   "position_ids[%i][%i] is %i, but must be %i or more", row, column, position, (int64_t)INT32_MIN);
-}
-
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
@@ -37301,17 +37316,15 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
   } else {
     if (!hfm__is_integer(tensor->dtype))
       return hfm__input_bad_dtype(input, tensor, "an integer type (int64, int32, ...)", error);
-    for (int64_t i = 0; i < elements && result == HFM_OK; i++) {
-      const int64_t id = hfm__integer_at(tensor, i), row = i / to->shape[1], column = i % to->shape[1];
-      if (!declared->limit)
-        result = hfm__check_position(id, row, column, error);
-      else if (id < 0 || id >= declared->limit)
-        result = hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
-                           "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name, row, column, id,
-                           declared->limit - 1, declared->limit_reason, declared->limit);
+    for (int64_t i = 0; i < elements; i++) {
+      const int64_t id = hfm__integer_at(tensor, i);
+      if (declared->limit && (id < 0 || id >= declared->limit)) /* positions without a table may be any */
+        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
+                         "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name, i / to->shape[1],
+                         i % to->shape[1], id, declared->limit - 1, declared->limit_reason, declared->limit);
       ((int64_t *)to->data)[i] = id;
     }
-    if (result == HFM_OK && declared->marker_name) result = hfm__check_marker(name, declared, to, error);
+    if (declared->marker_name) result = hfm__check_marker(name, declared, to, error);
     if (result == HFM_OK && declared->filler_name) result = hfm__check_filler(name, declared, to, error);
   }
   return result;
@@ -40220,7 +40233,7 @@ HFM__PRIVATE hfm_result hfm__prompt_mask(const hfm_model *model, const hfm_input
 /* cumsum(mask) - 1, padding 0; or as the caller says. */
 HFM__PRIVATE hfm_result hfm__prompt_positions(const hfm_inputs *inputs, hfm__prompt *p, hfm_error *error) {
   const hfm_tensor *given = &inputs->position_ids;
-  hfm_result result =
+  const hfm_result result =
       hfm__prompt_like(inputs, HFM__IN_position_ids, p->count, p->length, "input_ids", error);
   if (result != HFM_OK) return result;
   for (int64_t row = 0; row < p->count; row++) {
@@ -40229,10 +40242,9 @@ HFM__PRIVATE hfm_result hfm__prompt_positions(const hfm_inputs *inputs, hfm__pro
       const int64_t at = row * p->length + i;
       if (given->data) p->positions[at] = hfm__integer_at(given, given->shape[0] == 1 ? i : at);
       else p->positions[at] = p->mask[at] ? kept++ : 0;
-      if (result == HFM_OK) result = hfm__check_position(p->positions[at], row, i, error);
     }
   }
-  return result;
+  return HFM_OK;
 }
 
 /* ---- The vocabulary ---- */
@@ -40397,7 +40409,8 @@ HFM__PRIVATE hfm_result hfm__steps_begin(hfm__steps *d, const int64_t *ids, int6
       d->ids[r * count + i] = id >= 0 && id < d->vocab_size ? id : 0; /* a pad_token_id that is no token */
       if (!p->positions) continue;
       d->positions[r * count + i] =
-          beyond <= 0 ? p->positions[prompt + d->fed + i] : p->positions[prompt + p->length - 1] + beyond;
+          beyond <= 0 ? p->positions[prompt + d->fed + i]
+                      : (int64_t)((uint64_t)p->positions[prompt + p->length - 1] + (uint64_t)beyond);
     }
   }
   d->total = total;

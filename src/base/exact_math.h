@@ -1,7 +1,7 @@
 /* ==== base/exact_math (private): log, exp, powers, sines and cosines with the same bits everywhere ================
    C libraries differ in their last digits, and compilers may fuse a product with a sum. Here everything is double
    arithmetic in one written order. Within 4 units in the last place of a double where the callers are: they round to
-   float. The constants are the series' own (n!, odd numbers) and log 2 and pi. */
+   float. The constants are the series' own (n!, odd numbers), log 2 and pi, and 2^(i / 32). */
 
 /* A product that stays one: the compiler can't see through it, so it can't fuse it with what comes after. */
 HFM__INLINE double hfm__exact(double x) {

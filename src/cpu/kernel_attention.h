@@ -170,14 +170,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
   }
 }
 
-/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: of the first half of them
-   keys of the next head, of the others its values, four lines of a row at a time. */
+/* What to fetch during `steps` passes over keys, for rows r0 .. r0 + rows - 1 of the block: their share of the next
+   head's keys and values, of each row four lines at once, which is all of a head of 64. */
 HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention *a, int64_t r0, int64_t rows,
                                                             int64_t steps) {
-  const int values = 2 * r0 >= a->rows;
-  const int64_t from = a->later_rows * (2 * r0 - values * a->rows) / a->rows;
-  const int64_t count = a->later_rows * 2 * rows / a->rows, row = a->head * (int64_t)sizeof(float);
-  hfm__ahead ahead = HFM__FN(look_ahead)(a->later[values] + from * a->later_ld, row, row / 2, 0);
+  const int64_t share = a->later1 - a->later0, count = share * rows / a->rows;
+  const int64_t from = a->later0 + share * r0 / a->rows, row = a->head * (int64_t)sizeof(float);
+  const int values = from >= a->later_rows;
+  const float *first = a->later[values] + (from - values * a->later_rows) * a->later_ld;
+  hfm__ahead ahead = HFM__FN(look_ahead)(first, row, row / 2, 0);
   ahead.step = (uintptr_t)a->later_ld * sizeof(float);
   ahead.period = ahead.wait = HFM__MAX(steps / HFM__MAX(count, 1), 1);
   return ahead;
@@ -191,7 +192,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
   /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int64_t share = r0 == 0 && a->v.positions == HFM__PAGE ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
+  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
   hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
@@ -215,11 +217,11 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   past = end;
   begin = begin / HFM__NR * HFM__NR;
   end = (end + HFM__NR - 1) / HFM__NR * HFM__NR;
-  if (!HFM__SMALL && a->later_rows)
+  if (!HFM__SMALL && a->later1 > a->later0)
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (share) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
+    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }

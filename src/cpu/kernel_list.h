@@ -26,9 +26,10 @@ typedef struct hfm__gemm {
   int64_t lda;
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
   const void *panels;    /* of floats, but for `narrow` */
-  int32_t cold;          /* 1: the panels are in memory rather than in a cache */
+  int32_t cold;          /* 1: the panels are in memory rather than in a cache; 0 where they go to `wide` */
   int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: no more rows than the tier's `narrow`, or `wide` is there */
-  float *wide;           /* narrow panels of more rows become floats here, for all but the first rows; or NULL */
+  float *wide;           /* room for all panels as floats: the first MR of more than 2 MR rows, packed if the tier packs
+                            any, turn narrow ones into them for the others; or NULL */
   const float *bias;     /* [n] or NULL */
   const float *residual; /* [rows][ldr] or NULL */
   int64_t ldr;
@@ -111,9 +112,9 @@ typedef struct hfm__attention {
   float *maximum, *total; /* state between tiles: [rows] each */
   float *out;             /* [rows][ldo] */
   int64_t ldo;
-  const float *later[2];  /* keys and values that will be packed after these rows, to fetch, [later_rows][later_ld] */
-  int64_t later_rows;     /* 0: none */
-  int64_t later_ld;
+  const float *later[2];  /* keys and values that will be packed later, [later_rows][later_ld] each; 0 rows: none */
+  int64_t later_rows, later_ld;
+  int64_t later0, later1; /* of the rows of both, those to fetch meanwhile */
 } hfm__attention;
 
 #define HFM__TILE_KERNEL_LIST(X) \

@@ -144,22 +144,24 @@ HFM__PRIVATE const float *hfm__attention_bias(const hfm__operand *bias, int64_t 
   return at;
 }
 
-/* Has keys and values of the next head fetched, if they will be packed whole: during the last rows before it, as what
-   comes sooner may have gone again. These are rows row0 .. of this one. */
+/* Has keys and values of the next head fetched, if they will be packed whole: during the last rows before it, keys
+   first, as what comes sooner may have gone again. These are rows row0 .. of this one. */
 HFM__PRIVATE void hfm__attention_later(const hfm__op_args *a, const hfm__attention_plan *p, int64_t batch, int64_t head,
                                        int64_t row0, hfm__attention *t) {
   const hfm__operand *k = &a->in[1], *v = &a->in[2];
   const int64_t rows = HFM__MIN(p->queries, (int64_t)HFM__ATTENTION_LATER), before = p->queries - rows;
-  const int64_t next = batch * p->heads + head + 1, from = p->keys * HFM__MAX(row0 - before, 0) / rows;
+  const int64_t next = batch * p->heads + head + 1;
   if (HFM__SMALL || p->together > 1 || (HFM__HAS_STATES && k->pages)) return;
   if (p->keys > p->tile || k->stride[1] != v->stride[1]) return;
   if (next % p->groups || next == p->batch * p->heads) return;
   batch = next / p->heads;
   head = next % p->heads / p->groups;
-  t->later[0] = (const float *)k->data + batch * k->stride[0] + from * k->stride[1] + head * k->stride[2];
-  t->later[1] = (const float *)v->data + batch * v->stride[0] + from * v->stride[1] + head * v->stride[2];
-  t->later_rows = p->keys * HFM__MAX(row0 + t->rows - before, 0) / rows - from;
+  t->later[0] = (const float *)k->data + batch * k->stride[0] + head * k->stride[2];
+  t->later[1] = (const float *)v->data + batch * v->stride[0] + head * v->stride[2];
+  t->later_rows = p->keys;
   t->later_ld = k->stride[1];
+  t->later0 = 2 * p->keys * HFM__MAX(row0 - before, 0) / rows;
+  t->later1 = 2 * p->keys * HFM__MAX(row0 + t->rows - before, 0) / rows;
 }
 
 /* Some rows that share their keys, all of one segment: queries row0 .. of one head, or heads head .. of one query. */

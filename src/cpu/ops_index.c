@@ -158,7 +158,8 @@ HFM__PRIVATE void hfm__segments_run(const hfm__op_args *a, int64_t chunk, hfm__w
     const int64_t *row = (const int64_t *)positions->data + b * positions->stride[0];
     int64_t *to = (int64_t *)a->out[0].data + b * positions->shape[1], count = 0;
     for (s = 0; s < positions->shape[1]; s++) {
-      if (s && row[s * positions->stride[1]] - row[(s - 1) * positions->stride[1]] != 1) count++;
+      const uint64_t after = s ? (uint64_t)row[(s - 1) * positions->stride[1]] + 1 : 0; /* wraps, as torch.diff does */
+      if (s && (uint64_t)row[s * positions->stride[1]] != after) count++;
       to[s] = count;
     }
   }

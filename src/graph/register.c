@@ -201,11 +201,12 @@ HFM__PRIVATE void hfm__buffer_add(hfm__builder *b, const char *name, hfm_dtype d
   tree->buffers[tree->buffer_count++].elements = elements;
 }
 
-/* One tensor under two names: `name` stands for `source`. The order of calls is that of Transformers' list: it decides
-   where files hold several that differ. */
+/* One tensor under two names: `name` stands for `source`, and has stood for no other. Names of one source come in the
+   order of Transformers' list: it decides where files hold several that differ. */
 HFM__PRIVATE void hfm__tie(hfm__builder *b, hfm__par name, hfm__par source) {
   hfm__tree *tree = b->tree;
   if (!hfm__ok(b)) return;
+  HFMODEL_ASSERT(!tree->parameters[name.id].tied_to);
   tree->parameters[name.id].tied_to = source.id;
   if (tree->last_tied) tree->parameters[tree->last_tied].next_tied = name.id;
   else tree->first_tied = name.id;

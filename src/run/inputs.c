@@ -167,14 +167,6 @@ HFM__PRIVATE hfm_result hfm__check_filler(const char *name, const hfm__graph_inp
   return HFM_OK;
 }
 
-/* Positions that are turned into angles, or count nothing, may be negative, as padding's often are (cumsum(mask) - 1).
-   The bound keeps differences of them integers. */
-HFM__PRIVATE hfm_result hfm__check_position(int64_t position, int64_t row, int64_t column, hfm_error *error) {
-  if (position >= INT32_MIN) return HFM_OK;
-  return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, "position_ids", 0,
-                   "position_ids[%i][%i] is %i, but must be %i or more", row, column, position, (int64_t)INT32_MIN);
-}
-
 /* Checks the elements of one input, whose shape is right, and copies them to `to`. */
 HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *declared, const hfm_tensor *tensor,
                                         const hfm__operand *to, hfm_error *error) {
@@ -191,17 +183,15 @@ HFM__PRIVATE hfm_result hfm__input_copy(int32_t input, const hfm__graph_input *d
   } else {
     if (!hfm__is_integer(tensor->dtype))
       return hfm__input_bad_dtype(input, tensor, "an integer type (int64, int32, ...)", error);
-    for (int64_t i = 0; i < elements && result == HFM_OK; i++) {
-      const int64_t id = hfm__integer_at(tensor, i), row = i / to->shape[1], column = i % to->shape[1];
-      if (!declared->limit)
-        result = hfm__check_position(id, row, column, error);
-      else if (id < 0 || id >= declared->limit)
-        result = hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
-                           "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name, row, column, id,
-                           declared->limit - 1, declared->limit_reason, declared->limit);
+    for (int64_t i = 0; i < elements; i++) {
+      const int64_t id = hfm__integer_at(tensor, i);
+      if (declared->limit && (id < 0 || id >= declared->limit)) /* positions without a table may be any */
+        return hfm__fail(error, HFM_E_INPUT_RANGE, NULL, name, 0,
+                         "%s[%i][%i] is %i, but must be from 0 to %i (%s is %i)", name, i / to->shape[1],
+                         i % to->shape[1], id, declared->limit - 1, declared->limit_reason, declared->limit);
       ((int64_t *)to->data)[i] = id;
     }
-    if (result == HFM_OK && declared->marker_name) result = hfm__check_marker(name, declared, to, error);
+    if (declared->marker_name) result = hfm__check_marker(name, declared, to, error);
     if (result == HFM_OK && declared->filler_name) result = hfm__check_filler(name, declared, to, error);
   }
   return result;

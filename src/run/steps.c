@@ -81,7 +81,8 @@ HFM__PRIVATE hfm_result hfm__steps_begin(hfm__steps *d, const int64_t *ids, int6
       d->ids[r * count + i] = id >= 0 && id < d->vocab_size ? id : 0; /* a pad_token_id that is no token */
       if (!p->positions) continue;
       d->positions[r * count + i] =
-          beyond <= 0 ? p->positions[prompt + d->fed + i] : p->positions[prompt + p->length - 1] + beyond;
+          beyond <= 0 ? p->positions[prompt + d->fed + i]
+                      : (int64_t)((uint64_t)p->positions[prompt + p->length - 1] + (uint64_t)beyond);
     }
   }
   d->total = total;

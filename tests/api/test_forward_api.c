@@ -219,8 +219,9 @@ static void test_reserve_too_much(void) {
   forward_kept(session, &in, &second);
   CHECK(same_bits(&first, &second));
   CHECK(hfm_session_memory(session) <= memory + (1 << 16));
-  in.position_ids = hfm_tensor_i64(ids, 2, 7); /* positions may be anything that is not negative */
+  in.position_ids = hfm_tensor_i64(ids, 2, 7); /* positions may be anything */
   ids[5] = INT64_MAX;
+  ids[6] = INT64_MIN;
   in.input_ids.data = ids + 64;
   fill_ids(ids + 64, 14, 2);
   forward_kept(session, &in, &second);

@@ -325,7 +325,7 @@ static void option_rows(void) {
 static void prompt_rows(void) {
   static const change llama = {"llama_causal", {NULL}, HFM_CAUSAL_LM}, gpt2 = {"gpt2_causal", {NULL}, HFM_CAUSAL_LM},
                       bert = {"bert_base", {NULL}, HFM_BASE};
-  static const int64_t negative[3] = {0, INT64_MIN, -1}, padding[3] = {0, 0, 0};
+  static const int64_t padding[3] = {0, 0, 0};
   const hfm_inputs usual = hfm_input_ids(ids, 1, 3);
   hfm_inputs in;
   hfm_generation_config config;
@@ -343,10 +343,6 @@ static void prompt_rows(void) {
     PROMPT(token_type_ids, usual.input_ids);
     PROMPT(attention_mask, hfm_tensor_i64(ids, 1, 2));
     PROMPT(attention_mask, hfm_tensor_i64(padding, 1, 3));
-    PROMPT(position_ids, hfm_tensor_i64(negative, 1, 3));
-    in = usual;
-    in.position_ids = hfm_tensor_i64(negative, 1, 3);
-    forward(&r, &in);
 #undef PROMPT
     in = usual;
     in.use_cache = 1;
