@@ -474,8 +474,10 @@ HFM__PRIVATE hfm_result hfm__generation_resolve(const hfm_config *config, const 
   out->forced_bos = hfm__generation_ids(&r, "forced_bos_token_id", said->forced_bos_token_id, HFM__MOST_ENDS);
   /* how old files of BART say it, in config.json or what was made of that */
   if (!said->forced_bos_token_id.count && hfm__generation_switch(&r, "force_bos_token_to_be_generated", 0) &&
-      (!config->generation.root || hfm__generation_switch(&r, "_from_model_config", 0)))
-    out->forced_bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_ENDS);
+      (!config->generation.root || hfm__generation_switch(&r, "_from_model_config", 0))) {
+    const hfm_token_ids bos = hfm__generation_ids(&r, "bos_token_id", hfm__no_ids(), HFM__MOST_ENDS);
+    if (bos.count) out->forced_bos = bos;
+  }
   out->forced_eos = hfm__generation_ids(&r, "forced_eos_token_id", said->forced_eos_token_id, HFM__MOST_ENDS);
   out->suppress = hfm__generation_ids(&r, "suppress_tokens", said->suppress_tokens, HFM__MOST_IDS);
   out->begin_suppress = hfm__generation_ids(&r, "begin_suppress_tokens", said->begin_suppress_tokens, HFM__MOST_IDS);

@@ -159,6 +159,9 @@ case("config_old_keys", "llama_causal", BATCH,
                        "pad_token_id": None}})
 case("config_force_bos", "gpt2_causal", (1, 1),
      files={"config": {"force_bos_token_to_be_generated": True, "bos_token_id": 21, "max_length": 9}})
+case("config_force_no_bos", "gpt2_causal", (1, 1),
+     files={"config": {"force_bos_token_to_be_generated": True, "bos_token_id": None, "forced_bos_token_id": 8,
+                       "max_length": 9}})
 case("file_force_bos_unheard", "gpt2_causal", (1, 1),
      files={"generation": {"force_bos_token_to_be_generated": True, "bos_token_id": 21, "max_length": 9}})
 case("file_force_bos", "gpt2_causal", (1, 1),
