@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "d7fd83ab0cdf9bed" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "d0b6079d90ab7719" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9764,9 +9764,8 @@ HFM__PRIVATE const char *hfm__isa_name(int32_t isa) {
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Up to so many rows are multiplied by panels in memory strip by strip, in blocks of so many bytes (not in small
-   code). */
-enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_BYTES = 32768 };
+/* Up to so many rows are multiplied by panels in memory strip by strip (not in small code). */
+enum { HFM__STRIPS_ROWS = 36 };
 enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
@@ -9946,7 +9945,8 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
      rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
      it isn't defined), without a branch between them: 2 where instructions are what is short. Where HFM__PACKED_PACE
      is defined, products of packed rows take so many steps; where HFM__NARROW_TILES is, 16-bit weights are widened
-     as they are multiplied, for each step of few rows, for the first one of many
+     as they are multiplied, for each step of few rows, for the first one of many. HFM__BLOCK (32768 where it isn't
+     defined): bytes of a strip in memory that all of few rows are multiplied by before the next
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -10096,6 +10096,9 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
 #endif
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
+#endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
 #endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
@@ -10785,12 +10788,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -11092,12 +11095,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -11703,6 +11706,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -11872,6 +11876,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
 #endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -12560,12 +12567,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -12867,12 +12874,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -13478,6 +13485,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -13647,6 +13655,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
 #endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -14335,12 +14346,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -14642,12 +14653,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -15253,6 +15264,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -15423,6 +15435,9 @@ static const hfm__kernels HFM__FN(kernels) = {
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
 #endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -16111,12 +16126,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -16418,12 +16433,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -17029,6 +17044,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -17192,6 +17208,9 @@ HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
 #endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -17880,12 +17899,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -18187,12 +18206,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -18798,6 +18817,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -18854,6 +18874,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__PACE 2
 #define HFM__NARROW_TILES 1
 #define HFM__PACKED_PACE 4
+#define HFM__BLOCK 65536 /* a strip is narrow: with less, its tiles begin and end too often */
 #define hfm__vf __m256
 #define hfm__v_zero() _mm256_setzero_ps()
 #define hfm__v_set1(x) _mm256_set1_ps(x)
@@ -18965,6 +18986,9 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
 #endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -19653,12 +19677,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -19960,12 +19984,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -20571,6 +20595,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -20754,6 +20779,9 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
 #endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -21442,12 +21470,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -21749,12 +21777,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -22360,6 +22388,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -22619,6 +22648,9 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
 #endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -23307,12 +23339,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -23614,12 +23646,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -24225,6 +24257,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES
@@ -24391,6 +24424,9 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
 #endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -25079,12 +25115,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -25386,12 +25422,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
@@ -25997,6 +26033,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES

@@ -5,9 +5,8 @@
 enum { HFM__FEW_ROWS = 4 }; /* so many are multiplied as one is: by the weight as it lies */
 enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
-/* Up to so many rows are multiplied by panels in memory strip by strip, in blocks of so many bytes (not in small
-   code). */
-enum { HFM__STRIPS_ROWS = 36, HFM__BLOCK_BYTES = 32768 };
+/* Up to so many rows are multiplied by panels in memory strip by strip (not in small code). */
+enum { HFM__STRIPS_ROWS = 36 };
 enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };

@@ -230,12 +230,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
   }
 }
 
-/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K at a
-   time, which is near for all rows. The block after it is fetched meanwhile. */
+/* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK_BYTES / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
   const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;

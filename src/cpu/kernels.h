@@ -30,6 +30,9 @@
 #ifndef HFM__NARROW_TILES
 #define HFM__NARROW_TILES 0
 #endif
+#ifndef HFM__BLOCK
+#define HFM__BLOCK 32768
+#endif
 #define HFM__NR (HFM__LANES * HFM__NV)
 #define HFM__STRIP (HFM__LANES * 2)
 
@@ -71,6 +74,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #undef HFM__PACE
 #undef HFM__PACKED_PACE
 #undef HFM__NARROW_TILES
+#undef HFM__BLOCK
 #undef HFM__SUFFIX
 #undef HFM__ROW_SUFFIX
 #undef HFM__LANES

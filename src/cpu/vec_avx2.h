@@ -7,6 +7,7 @@
 #define HFM__PACE 2
 #define HFM__NARROW_TILES 1
 #define HFM__PACKED_PACE 4
+#define HFM__BLOCK 65536 /* a strip is narrow: with less, its tiles begin and end too often */
 #define hfm__vf __m256
 #define hfm__v_zero() _mm256_setzero_ps()
 #define hfm__v_set1(x) _mm256_set1_ps(x)
