@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "d0b6079d90ab7719" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "36868d2d6e61270b" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9945,8 +9945,9 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
      rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
      it isn't defined), without a branch between them: 2 where instructions are what is short. Where HFM__PACKED_PACE
      is defined, products of packed rows take so many steps; where HFM__NARROW_TILES is, 16-bit weights are widened
-     as they are multiplied, for each step of few rows, for the first one of many. HFM__BLOCK (32768 where it isn't
-     defined): bytes of a strip in memory that all of few rows are multiplied by before the next
+     as they are multiplied, for each step of few rows, for the first one of many: 1, asking for their type at each
+     step along K; 2, by code of its own for each type. HFM__BLOCK (32768 where it isn't defined): bytes of a strip in
+     memory that all of few rows are multiplied by before the next
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -10550,7 +10551,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -10713,7 +10717,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -10728,7 +10734,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -11020,7 +11029,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -11035,7 +11046,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -11171,6 +11185,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -12329,7 +12344,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -12492,7 +12510,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -12507,7 +12527,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -12799,7 +12822,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -12814,7 +12839,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -12950,6 +12978,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -14108,7 +14137,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -14271,7 +14303,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -14286,7 +14320,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -14578,7 +14615,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -14593,7 +14632,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -14729,6 +14771,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -15888,7 +15931,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -16051,7 +16097,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -16066,7 +16114,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -16358,7 +16409,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -16373,7 +16426,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -16509,6 +16565,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -17661,7 +17718,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -17824,7 +17884,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -17839,7 +17901,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -18131,7 +18196,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -18146,7 +18213,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -18282,6 +18352,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -18872,7 +18943,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__MR 6
 #define HFM__TALL 6
 #define HFM__PACE 2
-#define HFM__NARROW_TILES 1
+#define HFM__NARROW_TILES 2
 #define HFM__PACKED_PACE 4
 #define HFM__BLOCK 65536 /* a strip is narrow: with less, its tiles begin and end too often */
 #define hfm__vf __m256
@@ -19439,7 +19510,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -19602,7 +19676,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -19617,7 +19693,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -19909,7 +19988,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -19924,7 +20005,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -20060,6 +20144,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -21232,7 +21317,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -21395,7 +21483,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -21410,7 +21500,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -21702,7 +21795,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -21717,7 +21812,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -21853,6 +21951,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -23101,7 +23200,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -23264,7 +23366,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -23279,7 +23383,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -23571,7 +23678,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -23586,7 +23695,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -23722,6 +23834,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -24877,7 +24990,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -25040,7 +25156,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -25055,7 +25173,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -25347,7 +25468,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -25362,7 +25485,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
@@ -25498,6 +25624,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS

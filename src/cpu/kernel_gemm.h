@@ -87,7 +87,10 @@ HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, con
   return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
 }
 
-#define HFM__NARROW HFM__NARROW_TILES
+/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
+#define HFM__FOR_NARROW(f, dtype) \
+  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
+#define HFM__NARROW (HFM__NARROW_TILES > 0)
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -110,6 +113,7 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
+#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS

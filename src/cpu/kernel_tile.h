@@ -155,7 +155,9 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -170,7 +172,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+#define HFM__AS(dtype) \
+  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
+  HFM__FOR_NARROW(HFM__AS, dtype);
+#undef HFM__AS
 }
 #endif
 
