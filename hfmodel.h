@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "36868d2d6e61270b" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "01f4052c8483aa37" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9877,11 +9877,11 @@ typedef struct hfm__attention {
 
 #define HFM__TILE_KERNEL_LIST(X) \
   X(gemm, (const hfm__gemm *g)) \
-  X(gemv, (const hfm__gemv *g)) \
   X(pack, (const hfm__pack *p)) \
   X(attention, (const hfm__attention *a))
 
 #define HFM__ROW_KERNEL_LIST(X) \
+  X(gemv, (const hfm__gemv *g)) \
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \
@@ -9945,9 +9945,8 @@ HFM__INLINE int64_t hfm__rows_of_step(int64_t rows, int64_t steps, int64_t most)
      rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
      it isn't defined), without a branch between them: 2 where instructions are what is short. Where HFM__PACKED_PACE
      is defined, products of packed rows take so many steps; where HFM__NARROW_TILES is, 16-bit weights are widened
-     as they are multiplied, for each step of few rows, for the first one of many: 1, asking for their type at each
-     step along K; 2, by code of its own for each type. HFM__BLOCK (32768 where it isn't defined): bytes of a strip in
-     memory that all of few rows are multiplied by before the next
+     as they are multiplied, for each step of few rows, for the first one of many. HFM__BLOCK (32768 where it isn't
+     defined): bytes of a strip in memory that all of few rows are multiplied by before the next
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
@@ -10071,7 +10070,8 @@ HFM__LONG_INLINE float hfm__v1_scale(float x, float n) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -10297,10 +10297,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -10309,13 +10325,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -10460,6 +10476,142 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
+
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
+  float s0, s1, s2, s3;
+  int64_t i;
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + step <= k; i += step) {
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+    }
+    HFM__ADD_PRODUCTS(i)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+  }
+  if (two && i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
+}
+
+#if !HFM__SMALL
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, w;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
+  }
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
+  }
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    }
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
+    }
+  }
+}
+#endif
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row, r;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+#else
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
+  } else if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+  }
+#endif
+}
+#undef HFM__ROWS_AT_ONCE
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemv.h ==== */
 #endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
@@ -10529,32 +10681,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -10595,7 +10728,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -10718,7 +10851,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -10736,7 +10869,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -10907,7 +11040,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -11030,7 +11163,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -11048,7 +11181,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -11185,7 +11318,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -11218,19 +11350,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -11246,10 +11378,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -11292,142 +11424,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 }
 #endif
 /* ==== end src/cpu/kernel_gemm.h ==== */
-/* ==== begin src/cpu/kernel_gemv.h ==== */
-/* amalgamate: repeat */
-/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
-   Such a product is as fast as the weight comes from memory. */
-
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
-  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[r];
-  float *out = g->out + r * g->ldo + row;
-  const void *w = g->weight;
-  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  const char *next = (const char *)w + w0 * size + g->fetch;
-  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
-  float s0, s1, s2, s3;
-  int64_t i;
-#define HFM__ADD_PRODUCTS(i) { \
-    const hfm__vf p = hfm__v_load(x + (i)); \
-    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
-    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
-  }
-  for (i = 0; i + step <= k; i += step) {
-    if (!HFM__SMALL && i % line == 0) { /* each line once */
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
-    }
-    HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
-  }
-  if (two && i + HFM__W <= k) {
-    HFM__ADD_PRODUCTS(i)
-    i += HFM__W;
-  }
-#undef HFM__ADD_PRODUCTS
-  s0 = hfm__v_sum(v0);
-  s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
-  for (; i < k; i++) {
-    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-  }
-  out[0] = s0;
-  out[apart] = s1;
-  out[2 * apart] = s2;
-  out[3 * apart] = s3;
-}
-
-#if !HFM__SMALL
-/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
-   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
-   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
-#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t first, int64_t row) {
-  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, w;
-#define HFM__FEW(M) M(0) M(1) M(2) M(3)
-#define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
-  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
-#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
-    const hfm__vf x = hfm__v_load(x##r + i); \
-    v0##r = hfm__v_float_fma(x, p0, v0##r); \
-    v1##r = hfm__v_float_fma(x, p1, v1##r); \
-    v2##r = hfm__v_float_fma(x, p2, v2##r); \
-    v3##r = hfm__v_float_fma(x, p3, v3##r); \
-  }
-#define HFM__PUT_SUMS(r) if (wide > r) { \
-    sums[0][r] = hfm__v_sum(v0##r); \
-    sums[1][r] = hfm__v_sum(v1##r); \
-    sums[2][r] = hfm__v_sum(v2##r); \
-    sums[3][r] = hfm__v_sum(v3##r); \
-  }
-  HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += HFM__W) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
-    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
-    if (HFM__ROWS_AT_ONCE > 2) {
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    }
-    HFM__FEW(HFM__ADD_PRODUCTS)
-  }
-  HFM__FEW(HFM__PUT_SUMS)
-#undef HFM__FEW
-#undef HFM__ROW_OF_X
-#undef HFM__ADD_PRODUCTS
-#undef HFM__PUT_SUMS
-  for (w = 0; w < 4; w++) {
-    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
-      const float *x = g->x[first + r];
-      float sum = sums[w][r];
-      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
-      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
-    }
-  }
-}
-#endif
-
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, r;
-#if HFM__SMALL /* one row of x after the other: the same sums */
-  for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
-#else
-  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
-    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
-  } else if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
-  }
-#endif
-}
-#undef HFM__ROWS_AT_ONCE
-
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
-}
-/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -11864,7 +11860,8 @@ static const hfm__kernels HFM__FN(kernels) = {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -12090,10 +12087,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -12102,13 +12115,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -12253,6 +12266,142 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
+
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
+  float s0, s1, s2, s3;
+  int64_t i;
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + step <= k; i += step) {
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+    }
+    HFM__ADD_PRODUCTS(i)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+  }
+  if (two && i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
+}
+
+#if !HFM__SMALL
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, w;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
+  }
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
+  }
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    }
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
+    }
+  }
+}
+#endif
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row, r;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+#else
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
+  } else if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+  }
+#endif
+}
+#undef HFM__ROWS_AT_ONCE
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemv.h ==== */
 #endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
@@ -12322,32 +12471,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -12388,7 +12518,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -12511,7 +12641,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -12529,7 +12659,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -12700,7 +12830,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -12823,7 +12953,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -12841,7 +12971,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -12978,7 +13108,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -13011,19 +13140,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -13039,10 +13168,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -13085,142 +13214,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 }
 #endif
 /* ==== end src/cpu/kernel_gemm.h ==== */
-/* ==== begin src/cpu/kernel_gemv.h ==== */
-/* amalgamate: repeat */
-/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
-   Such a product is as fast as the weight comes from memory. */
-
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
-  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[r];
-  float *out = g->out + r * g->ldo + row;
-  const void *w = g->weight;
-  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  const char *next = (const char *)w + w0 * size + g->fetch;
-  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
-  float s0, s1, s2, s3;
-  int64_t i;
-#define HFM__ADD_PRODUCTS(i) { \
-    const hfm__vf p = hfm__v_load(x + (i)); \
-    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
-    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
-  }
-  for (i = 0; i + step <= k; i += step) {
-    if (!HFM__SMALL && i % line == 0) { /* each line once */
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
-    }
-    HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
-  }
-  if (two && i + HFM__W <= k) {
-    HFM__ADD_PRODUCTS(i)
-    i += HFM__W;
-  }
-#undef HFM__ADD_PRODUCTS
-  s0 = hfm__v_sum(v0);
-  s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
-  for (; i < k; i++) {
-    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-  }
-  out[0] = s0;
-  out[apart] = s1;
-  out[2 * apart] = s2;
-  out[3 * apart] = s3;
-}
-
-#if !HFM__SMALL
-/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
-   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
-   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
-#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t first, int64_t row) {
-  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, w;
-#define HFM__FEW(M) M(0) M(1) M(2) M(3)
-#define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
-  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
-#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
-    const hfm__vf x = hfm__v_load(x##r + i); \
-    v0##r = hfm__v_float_fma(x, p0, v0##r); \
-    v1##r = hfm__v_float_fma(x, p1, v1##r); \
-    v2##r = hfm__v_float_fma(x, p2, v2##r); \
-    v3##r = hfm__v_float_fma(x, p3, v3##r); \
-  }
-#define HFM__PUT_SUMS(r) if (wide > r) { \
-    sums[0][r] = hfm__v_sum(v0##r); \
-    sums[1][r] = hfm__v_sum(v1##r); \
-    sums[2][r] = hfm__v_sum(v2##r); \
-    sums[3][r] = hfm__v_sum(v3##r); \
-  }
-  HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += HFM__W) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
-    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
-    if (HFM__ROWS_AT_ONCE > 2) {
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    }
-    HFM__FEW(HFM__ADD_PRODUCTS)
-  }
-  HFM__FEW(HFM__PUT_SUMS)
-#undef HFM__FEW
-#undef HFM__ROW_OF_X
-#undef HFM__ADD_PRODUCTS
-#undef HFM__PUT_SUMS
-  for (w = 0; w < 4; w++) {
-    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
-      const float *x = g->x[first + r];
-      float sum = sums[w][r];
-      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
-      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
-    }
-  }
-}
-#endif
-
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, r;
-#if HFM__SMALL /* one row of x after the other: the same sums */
-  for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
-#else
-  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
-    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
-  } else if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
-  }
-#endif
-}
-#undef HFM__ROWS_AT_ONCE
-
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
-}
-/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -13657,7 +13650,8 @@ static const hfm__kernels HFM__FN(kernels) = {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -13883,10 +13877,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -13895,13 +13905,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -14046,6 +14056,142 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
+
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
+  float s0, s1, s2, s3;
+  int64_t i;
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + step <= k; i += step) {
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+    }
+    HFM__ADD_PRODUCTS(i)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+  }
+  if (two && i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
+}
+
+#if !HFM__SMALL
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, w;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
+  }
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
+  }
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    }
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
+    }
+  }
+}
+#endif
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row, r;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+#else
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
+  } else if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+  }
+#endif
+}
+#undef HFM__ROWS_AT_ONCE
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemv.h ==== */
 #endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
@@ -14115,32 +14261,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -14181,7 +14308,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -14304,7 +14431,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -14322,7 +14449,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -14493,7 +14620,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -14616,7 +14743,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -14634,7 +14761,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -14771,7 +14898,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -14804,19 +14930,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -14832,10 +14958,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -14878,142 +15004,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 }
 #endif
 /* ==== end src/cpu/kernel_gemm.h ==== */
-/* ==== begin src/cpu/kernel_gemv.h ==== */
-/* amalgamate: repeat */
-/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
-   Such a product is as fast as the weight comes from memory. */
-
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
-  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[r];
-  float *out = g->out + r * g->ldo + row;
-  const void *w = g->weight;
-  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  const char *next = (const char *)w + w0 * size + g->fetch;
-  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
-  float s0, s1, s2, s3;
-  int64_t i;
-#define HFM__ADD_PRODUCTS(i) { \
-    const hfm__vf p = hfm__v_load(x + (i)); \
-    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
-    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
-  }
-  for (i = 0; i + step <= k; i += step) {
-    if (!HFM__SMALL && i % line == 0) { /* each line once */
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
-    }
-    HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
-  }
-  if (two && i + HFM__W <= k) {
-    HFM__ADD_PRODUCTS(i)
-    i += HFM__W;
-  }
-#undef HFM__ADD_PRODUCTS
-  s0 = hfm__v_sum(v0);
-  s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
-  for (; i < k; i++) {
-    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-  }
-  out[0] = s0;
-  out[apart] = s1;
-  out[2 * apart] = s2;
-  out[3 * apart] = s3;
-}
-
-#if !HFM__SMALL
-/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
-   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
-   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
-#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t first, int64_t row) {
-  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, w;
-#define HFM__FEW(M) M(0) M(1) M(2) M(3)
-#define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
-  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
-#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
-    const hfm__vf x = hfm__v_load(x##r + i); \
-    v0##r = hfm__v_float_fma(x, p0, v0##r); \
-    v1##r = hfm__v_float_fma(x, p1, v1##r); \
-    v2##r = hfm__v_float_fma(x, p2, v2##r); \
-    v3##r = hfm__v_float_fma(x, p3, v3##r); \
-  }
-#define HFM__PUT_SUMS(r) if (wide > r) { \
-    sums[0][r] = hfm__v_sum(v0##r); \
-    sums[1][r] = hfm__v_sum(v1##r); \
-    sums[2][r] = hfm__v_sum(v2##r); \
-    sums[3][r] = hfm__v_sum(v3##r); \
-  }
-  HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += HFM__W) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
-    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
-    if (HFM__ROWS_AT_ONCE > 2) {
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    }
-    HFM__FEW(HFM__ADD_PRODUCTS)
-  }
-  HFM__FEW(HFM__PUT_SUMS)
-#undef HFM__FEW
-#undef HFM__ROW_OF_X
-#undef HFM__ADD_PRODUCTS
-#undef HFM__PUT_SUMS
-  for (w = 0; w < 4; w++) {
-    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
-      const float *x = g->x[first + r];
-      float sum = sums[w][r];
-      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
-      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
-    }
-  }
-}
-#endif
-
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, r;
-#if HFM__SMALL /* one row of x after the other: the same sums */
-  for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
-#else
-  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
-    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
-  } else if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
-  }
-#endif
-}
-#undef HFM__ROWS_AT_ONCE
-
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
-}
-/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -15451,7 +15441,8 @@ static const hfm__kernels HFM__FN(kernels) = {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -15677,10 +15668,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -15689,13 +15696,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -15840,6 +15847,142 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
+
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
+  float s0, s1, s2, s3;
+  int64_t i;
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + step <= k; i += step) {
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+    }
+    HFM__ADD_PRODUCTS(i)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+  }
+  if (two && i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
+}
+
+#if !HFM__SMALL
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, w;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
+  }
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
+  }
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    }
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
+    }
+  }
+}
+#endif
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row, r;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+#else
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
+  } else if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+  }
+#endif
+}
+#undef HFM__ROWS_AT_ONCE
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemv.h ==== */
 #endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
@@ -15909,32 +16052,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -15975,7 +16099,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -16098,7 +16222,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -16116,7 +16240,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -16287,7 +16411,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -16410,7 +16534,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -16428,7 +16552,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -16565,7 +16689,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -16598,19 +16721,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -16626,10 +16749,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -16672,142 +16795,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 }
 #endif
 /* ==== end src/cpu/kernel_gemm.h ==== */
-/* ==== begin src/cpu/kernel_gemv.h ==== */
-/* amalgamate: repeat */
-/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
-   Such a product is as fast as the weight comes from memory. */
-
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
-  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[r];
-  float *out = g->out + r * g->ldo + row;
-  const void *w = g->weight;
-  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  const char *next = (const char *)w + w0 * size + g->fetch;
-  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
-  float s0, s1, s2, s3;
-  int64_t i;
-#define HFM__ADD_PRODUCTS(i) { \
-    const hfm__vf p = hfm__v_load(x + (i)); \
-    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
-    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
-  }
-  for (i = 0; i + step <= k; i += step) {
-    if (!HFM__SMALL && i % line == 0) { /* each line once */
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
-    }
-    HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
-  }
-  if (two && i + HFM__W <= k) {
-    HFM__ADD_PRODUCTS(i)
-    i += HFM__W;
-  }
-#undef HFM__ADD_PRODUCTS
-  s0 = hfm__v_sum(v0);
-  s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
-  for (; i < k; i++) {
-    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-  }
-  out[0] = s0;
-  out[apart] = s1;
-  out[2 * apart] = s2;
-  out[3 * apart] = s3;
-}
-
-#if !HFM__SMALL
-/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
-   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
-   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
-#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t first, int64_t row) {
-  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, w;
-#define HFM__FEW(M) M(0) M(1) M(2) M(3)
-#define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
-  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
-#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
-    const hfm__vf x = hfm__v_load(x##r + i); \
-    v0##r = hfm__v_float_fma(x, p0, v0##r); \
-    v1##r = hfm__v_float_fma(x, p1, v1##r); \
-    v2##r = hfm__v_float_fma(x, p2, v2##r); \
-    v3##r = hfm__v_float_fma(x, p3, v3##r); \
-  }
-#define HFM__PUT_SUMS(r) if (wide > r) { \
-    sums[0][r] = hfm__v_sum(v0##r); \
-    sums[1][r] = hfm__v_sum(v1##r); \
-    sums[2][r] = hfm__v_sum(v2##r); \
-    sums[3][r] = hfm__v_sum(v3##r); \
-  }
-  HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += HFM__W) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
-    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
-    if (HFM__ROWS_AT_ONCE > 2) {
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    }
-    HFM__FEW(HFM__ADD_PRODUCTS)
-  }
-  HFM__FEW(HFM__PUT_SUMS)
-#undef HFM__FEW
-#undef HFM__ROW_OF_X
-#undef HFM__ADD_PRODUCTS
-#undef HFM__PUT_SUMS
-  for (w = 0; w < 4; w++) {
-    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
-      const float *x = g->x[first + r];
-      float sum = sums[w][r];
-      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
-      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
-    }
-  }
-}
-#endif
-
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, r;
-#if HFM__SMALL /* one row of x after the other: the same sums */
-  for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
-#else
-  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
-    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
-  } else if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
-  }
-#endif
-}
-#undef HFM__ROWS_AT_ONCE
-
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
-}
-/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -17238,7 +17225,8 @@ HFM__TARGET HFM__LONG_INLINE float hfm__v4_hmax(__m128 s) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -17464,10 +17452,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -17476,13 +17480,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -17627,6 +17631,142 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
+
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
+  float s0, s1, s2, s3;
+  int64_t i;
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + step <= k; i += step) {
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+    }
+    HFM__ADD_PRODUCTS(i)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+  }
+  if (two && i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
+}
+
+#if !HFM__SMALL
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, w;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
+  }
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
+  }
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    }
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
+    }
+  }
+}
+#endif
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row, r;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+#else
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
+  } else if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+  }
+#endif
+}
+#undef HFM__ROWS_AT_ONCE
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemv.h ==== */
 #endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
@@ -17696,32 +17836,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -17762,7 +17883,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -17885,7 +18006,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -17903,7 +18024,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -18074,7 +18195,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -18197,7 +18318,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -18215,7 +18336,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -18352,7 +18473,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -18385,19 +18505,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -18413,10 +18533,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -18459,142 +18579,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 }
 #endif
 /* ==== end src/cpu/kernel_gemm.h ==== */
-/* ==== begin src/cpu/kernel_gemv.h ==== */
-/* amalgamate: repeat */
-/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
-   Such a product is as fast as the weight comes from memory. */
-
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
-  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[r];
-  float *out = g->out + r * g->ldo + row;
-  const void *w = g->weight;
-  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  const char *next = (const char *)w + w0 * size + g->fetch;
-  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
-  float s0, s1, s2, s3;
-  int64_t i;
-#define HFM__ADD_PRODUCTS(i) { \
-    const hfm__vf p = hfm__v_load(x + (i)); \
-    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
-    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
-  }
-  for (i = 0; i + step <= k; i += step) {
-    if (!HFM__SMALL && i % line == 0) { /* each line once */
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
-    }
-    HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
-  }
-  if (two && i + HFM__W <= k) {
-    HFM__ADD_PRODUCTS(i)
-    i += HFM__W;
-  }
-#undef HFM__ADD_PRODUCTS
-  s0 = hfm__v_sum(v0);
-  s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
-  for (; i < k; i++) {
-    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-  }
-  out[0] = s0;
-  out[apart] = s1;
-  out[2 * apart] = s2;
-  out[3 * apart] = s3;
-}
-
-#if !HFM__SMALL
-/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
-   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
-   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
-#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t first, int64_t row) {
-  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, w;
-#define HFM__FEW(M) M(0) M(1) M(2) M(3)
-#define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
-  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
-#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
-    const hfm__vf x = hfm__v_load(x##r + i); \
-    v0##r = hfm__v_float_fma(x, p0, v0##r); \
-    v1##r = hfm__v_float_fma(x, p1, v1##r); \
-    v2##r = hfm__v_float_fma(x, p2, v2##r); \
-    v3##r = hfm__v_float_fma(x, p3, v3##r); \
-  }
-#define HFM__PUT_SUMS(r) if (wide > r) { \
-    sums[0][r] = hfm__v_sum(v0##r); \
-    sums[1][r] = hfm__v_sum(v1##r); \
-    sums[2][r] = hfm__v_sum(v2##r); \
-    sums[3][r] = hfm__v_sum(v3##r); \
-  }
-  HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += HFM__W) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
-    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
-    if (HFM__ROWS_AT_ONCE > 2) {
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    }
-    HFM__FEW(HFM__ADD_PRODUCTS)
-  }
-  HFM__FEW(HFM__PUT_SUMS)
-#undef HFM__FEW
-#undef HFM__ROW_OF_X
-#undef HFM__ADD_PRODUCTS
-#undef HFM__PUT_SUMS
-  for (w = 0; w < 4; w++) {
-    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
-      const float *x = g->x[first + r];
-      float sum = sums[w][r];
-      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
-      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
-    }
-  }
-}
-#endif
-
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, r;
-#if HFM__SMALL /* one row of x after the other: the same sums */
-  for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
-#else
-  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
-    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
-  } else if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
-  }
-#endif
-}
-#undef HFM__ROWS_AT_ONCE
-
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
-}
-/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -18943,7 +18927,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define HFM__MR 6
 #define HFM__TALL 6
 #define HFM__PACE 2
-#define HFM__NARROW_TILES 2
+#define HFM__NARROW_TILES 1
 #define HFM__PACKED_PACE 4
 #define HFM__BLOCK 65536 /* a strip is narrow: with less, its tiles begin and end too often */
 #define hfm__vf __m256
@@ -19030,7 +19014,8 @@ HFM__TARGET HFM__INLINE void hfm__v8_transpose(__m256 *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -19256,10 +19241,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -19268,13 +19269,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -19419,6 +19420,142 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
+
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
+  float s0, s1, s2, s3;
+  int64_t i;
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + step <= k; i += step) {
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+    }
+    HFM__ADD_PRODUCTS(i)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+  }
+  if (two && i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
+}
+
+#if !HFM__SMALL
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, w;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
+  }
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
+  }
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    }
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
+    }
+  }
+}
+#endif
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row, r;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+#else
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
+  } else if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+  }
+#endif
+}
+#undef HFM__ROWS_AT_ONCE
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemv.h ==== */
 #endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
@@ -19488,32 +19625,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -19554,7 +19672,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -19677,7 +19795,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -19695,7 +19813,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -19866,7 +19984,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -19989,7 +20107,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -20007,7 +20125,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -20144,7 +20262,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -20177,19 +20294,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -20205,10 +20322,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -20251,142 +20368,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 }
 #endif
 /* ==== end src/cpu/kernel_gemm.h ==== */
-/* ==== begin src/cpu/kernel_gemv.h ==== */
-/* amalgamate: repeat */
-/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
-   Such a product is as fast as the weight comes from memory. */
-
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
-  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[r];
-  float *out = g->out + r * g->ldo + row;
-  const void *w = g->weight;
-  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  const char *next = (const char *)w + w0 * size + g->fetch;
-  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
-  float s0, s1, s2, s3;
-  int64_t i;
-#define HFM__ADD_PRODUCTS(i) { \
-    const hfm__vf p = hfm__v_load(x + (i)); \
-    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
-    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
-  }
-  for (i = 0; i + step <= k; i += step) {
-    if (!HFM__SMALL && i % line == 0) { /* each line once */
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
-    }
-    HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
-  }
-  if (two && i + HFM__W <= k) {
-    HFM__ADD_PRODUCTS(i)
-    i += HFM__W;
-  }
-#undef HFM__ADD_PRODUCTS
-  s0 = hfm__v_sum(v0);
-  s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
-  for (; i < k; i++) {
-    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-  }
-  out[0] = s0;
-  out[apart] = s1;
-  out[2 * apart] = s2;
-  out[3 * apart] = s3;
-}
-
-#if !HFM__SMALL
-/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
-   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
-   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
-#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t first, int64_t row) {
-  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, w;
-#define HFM__FEW(M) M(0) M(1) M(2) M(3)
-#define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
-  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
-#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
-    const hfm__vf x = hfm__v_load(x##r + i); \
-    v0##r = hfm__v_float_fma(x, p0, v0##r); \
-    v1##r = hfm__v_float_fma(x, p1, v1##r); \
-    v2##r = hfm__v_float_fma(x, p2, v2##r); \
-    v3##r = hfm__v_float_fma(x, p3, v3##r); \
-  }
-#define HFM__PUT_SUMS(r) if (wide > r) { \
-    sums[0][r] = hfm__v_sum(v0##r); \
-    sums[1][r] = hfm__v_sum(v1##r); \
-    sums[2][r] = hfm__v_sum(v2##r); \
-    sums[3][r] = hfm__v_sum(v3##r); \
-  }
-  HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += HFM__W) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
-    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
-    if (HFM__ROWS_AT_ONCE > 2) {
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    }
-    HFM__FEW(HFM__ADD_PRODUCTS)
-  }
-  HFM__FEW(HFM__PUT_SUMS)
-#undef HFM__FEW
-#undef HFM__ROW_OF_X
-#undef HFM__ADD_PRODUCTS
-#undef HFM__PUT_SUMS
-  for (w = 0; w < 4; w++) {
-    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
-      const float *x = g->x[first + r];
-      float sum = sums[w][r];
-      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
-      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
-    }
-  }
-}
-#endif
-
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, r;
-#if HFM__SMALL /* one row of x after the other: the same sums */
-  for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
-#else
-  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
-    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
-  } else if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
-  }
-#endif
-}
-#undef HFM__ROWS_AT_ONCE
-
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
-}
-/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -20837,7 +20818,8 @@ HFM__TARGET HFM__INLINE void hfm__v16_transpose(__m512 *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -21063,10 +21045,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -21075,13 +21073,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -21226,6 +21224,142 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
+
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
+  float s0, s1, s2, s3;
+  int64_t i;
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + step <= k; i += step) {
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+    }
+    HFM__ADD_PRODUCTS(i)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+  }
+  if (two && i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
+}
+
+#if !HFM__SMALL
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, w;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
+  }
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
+  }
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    }
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
+    }
+  }
+}
+#endif
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row, r;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+#else
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
+  } else if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+  }
+#endif
+}
+#undef HFM__ROWS_AT_ONCE
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemv.h ==== */
 #endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
@@ -21295,32 +21429,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -21361,7 +21476,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -21484,7 +21599,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -21502,7 +21617,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -21673,7 +21788,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -21796,7 +21911,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -21814,7 +21929,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -21951,7 +22066,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -21984,19 +22098,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -22012,10 +22126,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -22058,142 +22172,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 }
 #endif
 /* ==== end src/cpu/kernel_gemm.h ==== */
-/* ==== begin src/cpu/kernel_gemv.h ==== */
-/* amalgamate: repeat */
-/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
-   Such a product is as fast as the weight comes from memory. */
-
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
-  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[r];
-  float *out = g->out + r * g->ldo + row;
-  const void *w = g->weight;
-  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  const char *next = (const char *)w + w0 * size + g->fetch;
-  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
-  float s0, s1, s2, s3;
-  int64_t i;
-#define HFM__ADD_PRODUCTS(i) { \
-    const hfm__vf p = hfm__v_load(x + (i)); \
-    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
-    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
-  }
-  for (i = 0; i + step <= k; i += step) {
-    if (!HFM__SMALL && i % line == 0) { /* each line once */
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
-    }
-    HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
-  }
-  if (two && i + HFM__W <= k) {
-    HFM__ADD_PRODUCTS(i)
-    i += HFM__W;
-  }
-#undef HFM__ADD_PRODUCTS
-  s0 = hfm__v_sum(v0);
-  s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
-  for (; i < k; i++) {
-    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-  }
-  out[0] = s0;
-  out[apart] = s1;
-  out[2 * apart] = s2;
-  out[3 * apart] = s3;
-}
-
-#if !HFM__SMALL
-/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
-   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
-   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
-#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t first, int64_t row) {
-  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, w;
-#define HFM__FEW(M) M(0) M(1) M(2) M(3)
-#define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
-  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
-#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
-    const hfm__vf x = hfm__v_load(x##r + i); \
-    v0##r = hfm__v_float_fma(x, p0, v0##r); \
-    v1##r = hfm__v_float_fma(x, p1, v1##r); \
-    v2##r = hfm__v_float_fma(x, p2, v2##r); \
-    v3##r = hfm__v_float_fma(x, p3, v3##r); \
-  }
-#define HFM__PUT_SUMS(r) if (wide > r) { \
-    sums[0][r] = hfm__v_sum(v0##r); \
-    sums[1][r] = hfm__v_sum(v1##r); \
-    sums[2][r] = hfm__v_sum(v2##r); \
-    sums[3][r] = hfm__v_sum(v3##r); \
-  }
-  HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += HFM__W) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
-    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
-    if (HFM__ROWS_AT_ONCE > 2) {
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    }
-    HFM__FEW(HFM__ADD_PRODUCTS)
-  }
-  HFM__FEW(HFM__PUT_SUMS)
-#undef HFM__FEW
-#undef HFM__ROW_OF_X
-#undef HFM__ADD_PRODUCTS
-#undef HFM__PUT_SUMS
-  for (w = 0; w < 4; w++) {
-    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
-      const float *x = g->x[first + r];
-      float sum = sums[w][r];
-      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
-      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
-    }
-  }
-}
-#endif
-
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, r;
-#if HFM__SMALL /* one row of x after the other: the same sums */
-  for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
-#else
-  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
-    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
-  } else if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
-  }
-#endif
-}
-#undef HFM__ROWS_AT_ONCE
-
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
-}
-/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -22720,7 +22698,8 @@ HFM__INLINE void hfm__v4_transpose(float32x4_t *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -22946,10 +22925,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -22958,13 +22953,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -23109,6 +23104,142 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
+
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
+  float s0, s1, s2, s3;
+  int64_t i;
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + step <= k; i += step) {
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+    }
+    HFM__ADD_PRODUCTS(i)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+  }
+  if (two && i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
+}
+
+#if !HFM__SMALL
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, w;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
+  }
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
+  }
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    }
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
+    }
+  }
+}
+#endif
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row, r;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+#else
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
+  } else if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+  }
+#endif
+}
+#undef HFM__ROWS_AT_ONCE
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemv.h ==== */
 #endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
@@ -23178,32 +23309,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -23244,7 +23356,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -23367,7 +23479,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -23385,7 +23497,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -23556,7 +23668,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -23679,7 +23791,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -23697,7 +23809,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -23834,7 +23946,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -23867,19 +23978,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -23895,10 +24006,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -23941,142 +24052,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 }
 #endif
 /* ==== end src/cpu/kernel_gemm.h ==== */
-/* ==== begin src/cpu/kernel_gemv.h ==== */
-/* amalgamate: repeat */
-/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
-   Such a product is as fast as the weight comes from memory. */
-
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
-  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[r];
-  float *out = g->out + r * g->ldo + row;
-  const void *w = g->weight;
-  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  const char *next = (const char *)w + w0 * size + g->fetch;
-  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
-  float s0, s1, s2, s3;
-  int64_t i;
-#define HFM__ADD_PRODUCTS(i) { \
-    const hfm__vf p = hfm__v_load(x + (i)); \
-    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
-    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
-  }
-  for (i = 0; i + step <= k; i += step) {
-    if (!HFM__SMALL && i % line == 0) { /* each line once */
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
-    }
-    HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
-  }
-  if (two && i + HFM__W <= k) {
-    HFM__ADD_PRODUCTS(i)
-    i += HFM__W;
-  }
-#undef HFM__ADD_PRODUCTS
-  s0 = hfm__v_sum(v0);
-  s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
-  for (; i < k; i++) {
-    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-  }
-  out[0] = s0;
-  out[apart] = s1;
-  out[2 * apart] = s2;
-  out[3 * apart] = s3;
-}
-
-#if !HFM__SMALL
-/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
-   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
-   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
-#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t first, int64_t row) {
-  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, w;
-#define HFM__FEW(M) M(0) M(1) M(2) M(3)
-#define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
-  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
-#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
-    const hfm__vf x = hfm__v_load(x##r + i); \
-    v0##r = hfm__v_float_fma(x, p0, v0##r); \
-    v1##r = hfm__v_float_fma(x, p1, v1##r); \
-    v2##r = hfm__v_float_fma(x, p2, v2##r); \
-    v3##r = hfm__v_float_fma(x, p3, v3##r); \
-  }
-#define HFM__PUT_SUMS(r) if (wide > r) { \
-    sums[0][r] = hfm__v_sum(v0##r); \
-    sums[1][r] = hfm__v_sum(v1##r); \
-    sums[2][r] = hfm__v_sum(v2##r); \
-    sums[3][r] = hfm__v_sum(v3##r); \
-  }
-  HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += HFM__W) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
-    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
-    if (HFM__ROWS_AT_ONCE > 2) {
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    }
-    HFM__FEW(HFM__ADD_PRODUCTS)
-  }
-  HFM__FEW(HFM__PUT_SUMS)
-#undef HFM__FEW
-#undef HFM__ROW_OF_X
-#undef HFM__ADD_PRODUCTS
-#undef HFM__PUT_SUMS
-  for (w = 0; w < 4; w++) {
-    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
-      const float *x = g->x[first + r];
-      float sum = sums[w][r];
-      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
-      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
-    }
-  }
-}
-#endif
-
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, r;
-#if HFM__SMALL /* one row of x after the other: the same sums */
-  for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
-#else
-  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
-    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
-  } else if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
-  }
-#endif
-}
-#undef HFM__ROWS_AT_ONCE
-
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
-}
-/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================
@@ -24510,7 +24485,8 @@ HFM__INLINE void hfm__v4_transpose(v128_t *r) {
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -24736,10 +24712,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -24748,13 +24740,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {
@@ -24899,6 +24891,142 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
   }
 }
 /* ==== end src/cpu/kernel_rows.h ==== */
+/* ==== begin src/cpu/kernel_gemv.h ==== */
+/* amalgamate: repeat */
+/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
+   Such a product is as fast as the weight comes from memory. */
+
+/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
+   one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
+  const int two = !HFM__SMALL; /* vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
+  const float *x = g->x[r];
+  float *out = g->out + r * g->ldo + row;
+  const void *w = g->weight;
+  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
+  const char *next = (const char *)w + w0 * size + g->fetch;
+  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
+  float s0, s1, s2, s3;
+  int64_t i;
+#define HFM__ADD_PRODUCTS(i) { \
+    const hfm__vf p = hfm__v_load(x + (i)); \
+    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
+    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
+    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+  }
+  for (i = 0; i + step <= k; i += step) {
+    if (!HFM__SMALL && i % line == 0) { /* each line once */
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart * k) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+    }
+    HFM__ADD_PRODUCTS(i)
+    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+  }
+  if (two && i + HFM__W <= k) {
+    HFM__ADD_PRODUCTS(i)
+    i += HFM__W;
+  }
+#undef HFM__ADD_PRODUCTS
+  s0 = hfm__v_sum(v0);
+  s1 = hfm__v_sum(v1);
+  s2 = hfm__v_sum(v2);
+  s3 = hfm__v_sum(v3);
+  for (; i < k; i++) {
+    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
+    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
+    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
+  }
+  out[0] = s0;
+  out[apart] = s1;
+  out[2 * apart] = s2;
+  out[3 * apart] = s3;
+}
+
+#if !HFM__SMALL
+/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
+   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
+   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
+#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
+                                                       int64_t first, int64_t row) {
+  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
+  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
+  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  float sums[4][HFM__FEW_ROWS];
+  int64_t i, r, w;
+#define HFM__FEW(M) M(0) M(1) M(2) M(3)
+#define HFM__ROW_OF_X(r) \
+  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
+  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
+#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
+    const hfm__vf x = hfm__v_load(x##r + i); \
+    v0##r = hfm__v_float_fma(x, p0, v0##r); \
+    v1##r = hfm__v_float_fma(x, p1, v1##r); \
+    v2##r = hfm__v_float_fma(x, p2, v2##r); \
+    v3##r = hfm__v_float_fma(x, p3, v3##r); \
+  }
+#define HFM__PUT_SUMS(r) if (wide > r) { \
+    sums[0][r] = hfm__v_sum(v0##r); \
+    sums[1][r] = hfm__v_sum(v1##r); \
+    sums[2][r] = hfm__v_sum(v2##r); \
+    sums[3][r] = hfm__v_sum(v3##r); \
+  }
+  HFM__FEW(HFM__ROW_OF_X)
+  for (i = 0; i < end; i += HFM__W) {
+    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
+    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
+    if (HFM__ROWS_AT_ONCE > 2) {
+      hfm__v_prefetch(next + i * size, 1);
+      hfm__v_prefetch(next + (i + apart) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
+      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
+    }
+    HFM__FEW(HFM__ADD_PRODUCTS)
+  }
+  HFM__FEW(HFM__PUT_SUMS)
+#undef HFM__FEW
+#undef HFM__ROW_OF_X
+#undef HFM__ADD_PRODUCTS
+#undef HFM__PUT_SUMS
+  for (w = 0; w < 4; w++) {
+    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
+      const float *x = g->x[first + r];
+      float sum = sums[w][r];
+      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
+      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
+    }
+  }
+}
+#endif
+
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
+  int64_t row, r;
+#if HFM__SMALL /* one row of x after the other: the same sums */
+  for (row = 0; row < g->rows; row++)
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+#else
+  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
+  } else if (g->m > 1) {
+    for (row = 0; row < g->rows; row++)
+      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+  }
+#endif
+}
+#undef HFM__ROWS_AT_ONCE
+
+HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
+  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
+}
+/* ==== end src/cpu/kernel_gemv.h ==== */
 #endif
 /* ==== begin src/cpu/kernel_gemm.h ==== */
 /* amalgamate: repeat */
@@ -24968,32 +25096,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -25034,7 +25143,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -25157,7 +25266,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -25175,7 +25284,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -25346,7 +25455,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -25469,7 +25578,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -25487,7 +25596,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -25624,7 +25733,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -25657,19 +25765,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -25685,10 +25793,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 
@@ -25731,142 +25839,6 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(pack_x)(int64_t rows, int64_t k, const flo
 }
 #endif
 /* ==== end src/cpu/kernel_gemm.h ==== */
-/* ==== begin src/cpu/kernel_gemv.h ==== */
-/* amalgamate: repeat */
-/* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
-   Such a product is as fast as the weight comes from memory. */
-
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
-  const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
-  const float *x = g->x[r];
-  float *out = g->out + r * g->ldo + row;
-  const void *w = g->weight;
-  const int64_t size = dtype == HFM_F32 ? 4 : 2, line = 64 / size;
-  const char *next = (const char *)w + w0 * size + g->fetch;
-  hfm__vf v0 = hfm__v_zero(), v1 = v0, v2 = v0, v3 = v0;
-  float s0, s1, s2, s3;
-  int64_t i;
-#define HFM__ADD_PRODUCTS(i) { \
-    const hfm__vf p = hfm__v_load(x + (i)); \
-    v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
-    v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
-  }
-  for (i = 0; i + step <= k; i += step) {
-    if (!HFM__SMALL && i % line == 0) { /* each line once */
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
-    }
-    HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
-  }
-  if (two && i + HFM__W <= k) {
-    HFM__ADD_PRODUCTS(i)
-    i += HFM__W;
-  }
-#undef HFM__ADD_PRODUCTS
-  s0 = hfm__v_sum(v0);
-  s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
-  for (; i < k; i++) {
-    s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
-    s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
-    s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
-    s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
-  }
-  out[0] = s0;
-  out[apart] = s1;
-  out[2 * apart] = s2;
-  out[3 * apart] = s3;
-}
-
-#if !HFM__SMALL
-/* The same with `wide` rows of x, from `first` on; one that is not there counts as the first. v<w><r> are the sums of
-   weight row w and row r of these. Where registers are many, what comes next is fetched meanwhile. Elsewhere four rows
-   of x take two passes, the second one over what is in the caches, and the processor fetches better than they could. */
-#define HFM__ROWS_AT_ONCE (HFM__W >= 16 ? 4 : 2)
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, const int wide, const hfm__gemv *g,
-                                                       int64_t first, int64_t row) {
-  const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
-  const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
-  float sums[4][HFM__FEW_ROWS];
-  int64_t i, r, w;
-#define HFM__FEW(M) M(0) M(1) M(2) M(3)
-#define HFM__ROW_OF_X(r) \
-  const float *x##r = g->x[g->m > first + r ? first + r : first]; \
-  hfm__vf v0##r = hfm__v_zero(), v1##r = v0##r, v2##r = v0##r, v3##r = v0##r;
-#define HFM__ADD_PRODUCTS(r) if (wide > r) { \
-    const hfm__vf x = hfm__v_load(x##r + i); \
-    v0##r = hfm__v_float_fma(x, p0, v0##r); \
-    v1##r = hfm__v_float_fma(x, p1, v1##r); \
-    v2##r = hfm__v_float_fma(x, p2, v2##r); \
-    v3##r = hfm__v_float_fma(x, p3, v3##r); \
-  }
-#define HFM__PUT_SUMS(r) if (wide > r) { \
-    sums[0][r] = hfm__v_sum(v0##r); \
-    sums[1][r] = hfm__v_sum(v1##r); \
-    sums[2][r] = hfm__v_sum(v2##r); \
-    sums[3][r] = hfm__v_sum(v3##r); \
-  }
-  HFM__FEW(HFM__ROW_OF_X)
-  for (i = 0; i < end; i += HFM__W) {
-    const hfm__vf p0 = HFM__FN(load_as)(dtype, g->weight, w0 + i), p1 = HFM__FN(load_as)(dtype, g->weight, w1 + i);
-    const hfm__vf p2 = HFM__FN(load_as)(dtype, g->weight, w2 + i), p3 = HFM__FN(load_as)(dtype, g->weight, w3 + i);
-    if (HFM__ROWS_AT_ONCE > 2) {
-      hfm__v_prefetch(next + i * size, 1);
-      hfm__v_prefetch(next + (i + apart) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * 3) * size, 1);
-    }
-    HFM__FEW(HFM__ADD_PRODUCTS)
-  }
-  HFM__FEW(HFM__PUT_SUMS)
-#undef HFM__FEW
-#undef HFM__ROW_OF_X
-#undef HFM__ADD_PRODUCTS
-#undef HFM__PUT_SUMS
-  for (w = 0; w < 4; w++) {
-    for (r = 0; r < HFM__MIN(g->m - first, (int64_t)wide); r++) {
-      const float *x = g->x[first + r];
-      float sum = sums[w][r];
-      for (i = end; i < k; i++) sum += x[i] * HFM__FN(load_one_as)(dtype, g->weight, w0 + w * apart + i);
-      g->out[(first + r) * g->ldo + row + w * g->apart] = sum;
-    }
-  }
-}
-#endif
-
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hfm__gemv *g) {
-  int64_t row, r;
-#if HFM__SMALL /* one row of x after the other: the same sums */
-  for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
-#else
-  if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
-    for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
-  } else if (g->m > 1) {
-    for (row = 0; row < g->rows; row++)
-      for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
-  } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
-  }
-#endif
-}
-#undef HFM__ROWS_AT_ONCE
-
-HFM__TARGET HFM__PRIVATE void HFM__FN(gemv)(const hfm__gemv *g) {
-  HFM__FOR_DTYPE(HFM__FN(gemv_as), g->dtype, g);
-}
-/* ==== end src/cpu/kernel_gemv.h ==== */
 /* ==== begin src/cpu/kernel_attention.h ==== */
 /* amalgamate: repeat */
 /* ==== cpu/kernel_attention (private): a block of queries against a tile of keys ==================================

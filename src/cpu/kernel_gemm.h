@@ -65,32 +65,13 @@ HFM__TARGET HFM__NOINLINE void HFM__FN(finish)(const hfm__gemm *g, float *sums, 
   else HFM__FN(put)(0, 0, sums, width, NULL, NULL, 0, out, g->ldo, rows, n);
 }
 
-/* A vector of 16-bit weights. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
-  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
-}
-
 /* Writes to a panel, which isn't in the first cache: its line must be there before the next store is done. */
 HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
   if (!HFM__SMALL) hfm__v_prefetch(to + HFM__FETCH_PANEL * HFM__STRIP, 1);
   hfm__v_store(to, x);
 }
 
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
-  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
-}
-
-HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
-  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
-  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
-  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
-}
-
-/* f(dtype) for a 16-bit dtype: a constant in tiers with code of its own for each. */
-#define HFM__FOR_NARROW(f, dtype) \
-  (void)(HFM__NARROW_TILES < 2 ? f(dtype) : (dtype) == HFM_BF16 ? f(HFM_BF16) : f(HFM_F16))
-#define HFM__NARROW (HFM__NARROW_TILES > 0)
+#define HFM__NARROW HFM__NARROW_TILES
 #define HFM__TILE_TARGET HFM__TARGET
 #define HFM__GEMM(name) HFM__FN(name)
 #define HFM__FACTOR(p) hfm__t_set1(*(p))
@@ -113,7 +94,6 @@ HFM__TARGET_BF16 HFM__PRIVATE void HFM__FN(narrow_bf16)(const float *x, void *pa
   for (; i < n; i++) hfm__store_bf16(to + i, x[i]);
 }
 #endif
-#undef HFM__FOR_NARROW
 #undef HFM__COLUMNS
 #undef HFM__WEIGHTS
 #undef HFM__ROWS
@@ -146,19 +126,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_rows_part)(const int32_t dtype, c
         for (i = 0; i < HFM__W; i++) HFM__FN(fetch_row)(dtype, p, n + i, k);
       }
       HFM__UNROLL
-      for (i = 0; i < HFM__W; i++) r[i] = HFM__FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
+      for (i = 0; i < HFM__W; i++) r[i] = HFM__ROW_FN(load_as)(dtype, p->weight, (n + i) * p->ld + k);
       hfm__v_transpose(r);
       HFM__UNROLL
       for (i = 0; i < HFM__W; i++) HFM__FN(keep)(to + (k + i) * HFM__STRIP, r[i]);
     }
     for (; k < k1; k++)
       for (i = 0; i < HFM__W; i++)
-        to[k * HFM__STRIP + i] = HFM__FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
+        to[k * HFM__STRIP + i] = HFM__ROW_FN(load_one_as)(dtype, p->weight, (n + i) * p->ld + k);
   }
   for (; n < HFM__NR; n++) {
     float *to = HFM__FN(panel_column)(p, n);
     for (k = k0; k < k1; k++)
-      to[k * HFM__STRIP] = n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
+      to[k * HFM__STRIP] = n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, n * p->ld + k) : 0.0f;
   }
 }
 
@@ -174,10 +154,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(pack_columns_as)(const int32_t dtype, 
   for (k = 0; k < p->k; k++) {
     HFM__FN(fetch_row)(dtype, p, k, 0);
     for (n = 0; n + HFM__W <= p->n; n += HFM__W)
-      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__FN(load_as)(dtype, p->weight, k * p->ld + n));
+      hfm__v_store(HFM__FN(panel_column)(p, n) + k * HFM__STRIP, HFM__ROW_FN(load_as)(dtype, p->weight, k * p->ld + n));
     for (; n < HFM__NR; n++)
       HFM__FN(panel_column)(p, n)[k * HFM__STRIP] =
-          n < p->n ? HFM__FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
+          n < p->n ? HFM__ROW_FN(load_one_as)(dtype, p->weight, k * p->ld + n) : 0.0f;
   }
 }
 

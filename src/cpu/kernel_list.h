@@ -118,11 +118,11 @@ typedef struct hfm__attention {
 
 #define HFM__TILE_KERNEL_LIST(X) \
   X(gemm, (const hfm__gemm *g)) \
-  X(gemv, (const hfm__gemv *g)) \
   X(pack, (const hfm__pack *p)) \
   X(attention, (const hfm__attention *a))
 
 #define HFM__ROW_KERNEL_LIST(X) \
+  X(gemv, (const hfm__gemv *g)) \
   X(widen, (int32_t dtype, const void *src, float *dst, int64_t n)) \
   X(unary, (int32_t activation, const float *x, float *y, int64_t n)) \
   X(add, (const float *a, const float *b, int32_t b_is_one, float *y, int64_t n)) \

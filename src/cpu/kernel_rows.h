@@ -49,10 +49,26 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
   if (i < n) hfm__v_store_n(y + i, hfm__v_mul(hfm__v_load_n(a + i, n - i), hfm__v_load_n(b + i, n - i)), n - i);
 }
 
+/* A vector of 16-bit weights; of weights, from element i on; one of them. */
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+  return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
+}
+
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__v_load((const float *)p + i);
+  return HFM__FN(load_narrow)(dtype, (const uint16_t *)p + i);
+}
+
+HFM__TARGET HFM__LONG_INLINE float HFM__FN(load_one_as)(const int32_t dtype, const void *p, int64_t i) {
+  if (dtype == HFM_F32) return hfm__load_f32((const float *)p + i);
+  if (dtype == HFM_BF16) return hfm__bf16_bits(hfm__load_u16((const uint16_t *)p + i));
+  return hfm__half_bits(hfm__load_u16((const uint16_t *)p + i));
+}
+
 /* f16 or bf16 to f32. Four vectors without a branch: a loop of one is a sixth slower where it happens to cross a cache
    line. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16_t *from, float *to, int64_t n) {
-#define HFM__WIDEN(i) hfm__v_store(to + (i), bf16 ? hfm__v_load_bf16(from + (i)) : hfm__v_load_f16(from + (i)));
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int32_t dtype, const uint16_t *from, float *to, int64_t n) {
+#define HFM__WIDEN(i) hfm__v_store(to + (i), HFM__FN(load_narrow)(dtype, from + (i)));
   int64_t i = 0;
   for (; !HFM__SMALL && i + 4 * HFM__W <= n; i += 4 * HFM__W) {
     HFM__WIDEN(i)
@@ -61,13 +77,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(widen_as)(const int bf16, const uint16
     HFM__WIDEN(i + 3 * HFM__W)
   }
   for (; i + HFM__W <= n; i += HFM__W) HFM__WIDEN(i)
-  for (; i < n; i++) to[i] = bf16 ? hfm__bf16_bits(hfm__load_u16(from + i)) : hfm__half_bits(hfm__load_u16(from + i));
+  for (; i < n; i++) to[i] = HFM__FN(load_one_as)(dtype, from, i);
 #undef HFM__WIDEN
 }
 
 HFM__TARGET HFM__PRIVATE void HFM__FN(widen)(int32_t dtype, const void *src, float *dst, int64_t n) {
-  if (dtype == HFM_BF16) HFM__FN(widen_as)(1, (const uint16_t *)src, dst, n);
-  else HFM__FN(widen_as)(0, (const uint16_t *)src, dst, n);
+  if (dtype == HFM_BF16) HFM__FN(widen_as)(HFM_BF16, (const uint16_t *)src, dst, n);
+  else HFM__FN(widen_as)(HFM_F16, (const uint16_t *)src, dst, n);
 }
 
 HFM__TARGET HFM__LONG_INLINE float HFM__FN(row_sum)(const float *x, int64_t n) {

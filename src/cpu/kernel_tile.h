@@ -33,7 +33,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__AT(v) (b + (step * HFM__STRIP + v / 2 * apart + v % 2 * HFM__LANES) * size)
 #if HFM__NARROW
 #define HFM__KEEP(v) if (keeps && vectors > v) HFM__FN(keep)(wide + (HFM__AT(v) - b) / size, w##v);
-#define HFM__WEIGHT(p) (narrow ? HFM__FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
+#define HFM__WEIGHT(p) (narrow ? HFM__ROW_FN(load_narrow)(dtype, p) : hfm__t_load((const float *)(const void *)(p)))
 #else
 #define HFM__KEEP(v)
 #define HFM__WEIGHT(p) hfm__t_load((const float *)(const void *)(p))
@@ -156,7 +156,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif
@@ -174,7 +174,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
 #define HFM__AS(dtype) \
   HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  HFM__FOR_NARROW(HFM__AS, dtype);
+  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
 #undef HFM__AS
 }
 #endif

@@ -3,7 +3,8 @@
    Expanded once per tier: before it stand that tier's vec_*.h and the macros
      HFM__SUFFIX  ends the names of this expansion
      HFM__TARGET  the function attribute that lets the compiler use the tier's instructions
-     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix
+     HFM__ROW_SUFFIX, where the tier's kernels on rows are those of another expansion, that one's suffix: what has no
+       tiles is the same then
    A kernel is written once, over the vocabulary; nothing here asks which tier it is. Everything is undefined again at
    the end. */
 
@@ -40,9 +41,9 @@
 #define HFM__ROW_SUFFIX HFM__SUFFIX
 #include "kernel_math.h"
 #include "kernel_rows.h"
+#include "kernel_gemv.h"
 #endif
 #include "kernel_gemm.h"
-#include "kernel_gemv.h"
 #include "kernel_attention.h"
 
 static const hfm__kernels HFM__FN(kernels) = {

@@ -5,7 +5,7 @@
 #define HFM__MR 6
 #define HFM__TALL 6
 #define HFM__PACE 2
-#define HFM__NARROW_TILES 2
+#define HFM__NARROW_TILES 1
 #define HFM__PACKED_PACE 4
 #define HFM__BLOCK 65536 /* a strip is narrow: with less, its tiles begin and end too often */
 #define hfm__vf __m256

@@ -4,9 +4,8 @@
      rows by HFM__STRIP = 2 * HFM__W: as many as there are registers. It takes HFM__PACE steps along K, 1 or 2 (1 where
      it isn't defined), without a branch between them: 2 where instructions are what is short. Where HFM__PACKED_PACE
      is defined, products of packed rows take so many steps; where HFM__NARROW_TILES is, 16-bit weights are widened
-     as they are multiplied, for each step of few rows, for the first one of many: 1, asking for their type at each
-     step along K; 2, by code of its own for each type. HFM__BLOCK (32768 where it isn't defined): bytes of a strip in
-     memory that all of few rows are multiplied by before the next
+     as they are multiplied, for each step of few rows, for the first one of many. HFM__BLOCK (32768 where it isn't
+     defined): bytes of a strip in memory that all of few rows are multiplied by before the next
      load_n reads only the first n (< W) floats and gives zeros after them; store_n writes only those
      float_fma(a, b, c): fma where a and b are values that a float can hold
      max(a, b), min(a, b) give b where a comparison with NaN decides, so clamp as max(bound, x)
