@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "01f4052c8483aa37" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "63e9574515481f6d" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -10298,7 +10298,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
@@ -10705,10 +10705,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -10830,9 +10830,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -10850,9 +10851,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -10867,10 +10867,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -11017,10 +11017,10 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -11142,9 +11142,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -11162,9 +11163,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -11179,10 +11179,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -12088,7 +12088,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
@@ -12495,10 +12495,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -12620,9 +12620,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -12640,9 +12641,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -12657,10 +12657,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -12807,10 +12807,10 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -12932,9 +12932,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -12952,9 +12953,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -12969,10 +12969,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -13878,7 +13878,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
@@ -14285,10 +14285,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -14410,9 +14410,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -14430,9 +14431,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -14447,10 +14447,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -14597,10 +14597,10 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -14722,9 +14722,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -14742,9 +14743,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -14759,10 +14759,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -15669,7 +15669,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
@@ -16076,10 +16076,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -16201,9 +16201,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -16221,9 +16222,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -16238,10 +16238,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -16388,10 +16388,10 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -16513,9 +16513,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -16533,9 +16534,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -16550,10 +16550,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -17453,7 +17453,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
@@ -17860,10 +17860,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -17985,9 +17985,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -18005,9 +18006,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -18022,10 +18022,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -18172,10 +18172,10 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -18297,9 +18297,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -18317,9 +18318,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -18334,10 +18334,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -19242,7 +19242,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
@@ -19649,10 +19649,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -19774,9 +19774,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -19794,9 +19795,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -19811,10 +19811,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -19961,10 +19961,10 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -20086,9 +20086,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -20106,9 +20107,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -20123,10 +20123,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -21046,7 +21046,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
@@ -21453,10 +21453,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -21578,9 +21578,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -21598,9 +21599,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -21615,10 +21615,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -21765,10 +21765,10 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -21890,9 +21890,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -21910,9 +21911,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -21927,10 +21927,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -22926,7 +22926,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
@@ -23333,10 +23333,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -23458,9 +23458,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -23478,9 +23479,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -23495,10 +23495,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -23645,10 +23645,10 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -23770,9 +23770,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -23790,9 +23791,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -23807,10 +23807,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -24713,7 +24713,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 
@@ -25120,10 +25120,10 @@ HFM__TARGET HFM__INLINE void HFM__FN(keep)(float *to, hfm__vf x) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -25245,9 +25245,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -25265,9 +25266,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -25282,10 +25282,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
@@ -25432,10 +25432,10 @@ HFM__TILE_TARGET HFM__PRIVATE void HFM__GEMM(gemm)(const hfm__gemm *g) {
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -25557,9 +25557,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -25577,9 +25578,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -25594,10 +25594,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 

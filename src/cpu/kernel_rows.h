@@ -50,7 +50,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(mul)(const float *a, const float *b, int32
 }
 
 /* A vector of 16-bit weights; of weights, from element i on; one of them. */
-HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(int32_t dtype, const void *p) {
+HFM__TARGET HFM__LONG_INLINE hfm__vf HFM__FN(load_narrow)(const int32_t dtype, const void *p) {
   return dtype == HFM_BF16 ? hfm__v_load_bf16((const uint16_t *)p) : hfm__v_load_f16((const uint16_t *)p);
 }
 

@@ -10,10 +10,10 @@
 
 /* c[rows][ldc] = a[rows][lda] * b[k] for `vectors` vectors of columns, plus what was in c with `more`; `packed`: a is
    [k][rows]. The panel is strips [k][2 vectors], `apart` elements from each other: floats, or of `dtype` with `narrow`;
-   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow and keeps are constants
-   wherever this is inlined. */
+   with `keeps`, they are written to `wide` as floats, too. rows, vectors, packed, narrow, keeps and dtype are
+   constants wherever this is inlined: compilers spill sums where the loop has to ask. */
 HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vectors, const int packed,
-                                                  const int narrow, const int keeps, int32_t dtype, int64_t k,
+                                                  const int narrow, const int keeps, const int32_t dtype, int64_t k,
                                                   const float *a, int64_t lda, const void *panel, int64_t apart,
                                                   float *wide, float *c, int64_t ldc, int32_t more,
                                                   hfm__ahead *ahead) {
@@ -135,9 +135,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(tile_rows)(int64_t rows, int64_t k
 #define HFM__OTHER_CASES HFM__ROWS(HFM__OTHER_CASE)
 #endif
 #ifdef HFM__OTHER_CASES
-HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, int32_t dtype, int64_t rows, int64_t k,
-                                                           const float *a, int64_t lda, const void *b, int64_t apart,
-                                                           float *c, int64_t ldc, int32_t more, hfm__ahead *ahead) {
+HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(other_rows_as)(const int narrow, const int32_t dtype, int64_t rows,
+                                                           int64_t k, const float *a, int64_t lda, const void *b,
+                                                           int64_t apart, float *c, int64_t ldc, int32_t more,
+                                                           hfm__ahead *ahead) {
   (void)lda;
   switch (rows) {
     HFM__OTHER_CASES
@@ -155,9 +156,8 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(other_rows)(int64_t rows, int64_t 
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_t rows, int64_t k, const float *a,
                                                            int64_t lda, const void *b, int64_t apart, float *c,
                                                            int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) HFM__GEMM(other_rows_as)(1, dtype, rows, k, a, lda, b, apart, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  if (dtype == HFM_BF16) HFM__GEMM(other_rows_as)(1, HFM_BF16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
+  else HFM__GEMM(other_rows_as)(1, HFM_F16, rows, k, a, lda, b, apart, c, ldc, more, ahead);
 }
 #endif
 #undef HFM__OTHER_CASE
@@ -172,10 +172,10 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(narrow_rows)(int32_t dtype, int64_
 HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t k, const float *a, int64_t lda,
                                                           const void *b, int64_t apart, float *wide, float *c,
                                                           int64_t ldc, int32_t more, hfm__ahead *ahead) {
-#define HFM__AS(dtype) \
-  HFM__GEMM(tile)(HFM__MR, HFM__NV, HFM__PACKED_PACE > 0, 1, 1, dtype, k, a, lda, b, apart, wide, c, ldc, more, ahead)
-  (void)(dtype == HFM_BF16 ? HFM__AS(HFM_BF16) : HFM__AS(HFM_F16));
-#undef HFM__AS
+  const int packed = HFM__PACKED_PACE > 0;
+  if (dtype == HFM_BF16)
+    HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_BF16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
+  else HFM__GEMM(tile)(HFM__MR, HFM__NV, packed, 1, 1, HFM_F16, k, a, lda, b, apart, wide, c, ldc, more, ahead);
 }
 #endif
 
