@@ -1,10 +1,10 @@
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
-/* Two ways to do the same, tried in turns while both are new: whether it pays to fetch weights ahead of use differs
-   from core to core. Afterwards the second is used where it took a sixteenth less time for its bytes: as much could be
-   chance. */
+/* Two ways to do the same, tried in turns while both are new: whether and how it pays to fetch weights ahead of use
+   differs from core to core. Afterwards the second is used where it took a 32nd less time for its bytes in most of the
+   turns: whatever else stops a thread for a while spoils one. */
 typedef struct hfm__trial {
-  hfm__atomic runs, kilobytes[2], microseconds[2];
+  hfm__atomic runs, first, better; /* picoseconds for a byte of the first way's last run; turns the second one won */
 } hfm__trial;
 
 enum { HFM__TRIAL_RUNS = 128 };
@@ -17,14 +17,15 @@ HFM__PRIVATE int32_t hfm__trial_begin(hfm__trial *trial, uint64_t *begun) {
     *begun = hfm__clock_ns();
     return (int32_t)(hfm__atomic_add(&trial->runs, 1) & 1);
   }
-  return (double)hfm__atomic_load(&trial->microseconds[1]) * (double)hfm__atomic_load(&trial->kilobytes[0]) * 1.0625 <
-         (double)hfm__atomic_load(&trial->microseconds[0]) * (double)hfm__atomic_load(&trial->kilobytes[1]);
+  return hfm__atomic_load(&trial->better) > HFM__TRIAL_RUNS / 4;
 }
 
 HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
-  if (!begun) return;
-  (void)hfm__atomic_add(&trial->microseconds[way], (intptr_t)((hfm__clock_ns() - begun) / 1000));
-  (void)hfm__atomic_add(&trial->kilobytes[way], (intptr_t)(bytes / 1024));
+  uint64_t taken;
+  if (!begun || bytes == 0) return;
+  taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000) * 1000 / (uint64_t)bytes;
+  if (way == 0) hfm__atomic_store(&trial->first, (intptr_t)HFM__MIN(taken, (uint64_t)1000000));
+  else if (taken + taken / 32 < (uint64_t)hfm__atomic_load(&trial->first)) (void)hfm__atomic_add(&trial->better, 1);
 }
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
@@ -38,7 +39,9 @@ typedef struct hfm__packing {
   uint64_t reserved;    /* bytes they take, under the lock */
   hfm__lock lock;
   hfm__atomic credit;   /* nanoseconds that promotion may take now */
-  hfm__trial fetch[2];  /* in products of one row: of float32 weights, and of 16-bit ones */
+  /* Of float32 weights, and of 16-bit ones: */
+  hfm__trial fetch[2];    /* in products of one row, and */
+  hfm__trial in_order[2]; /* of few by kept panels */
 } hfm__packing;
 
 typedef struct hfm__cpu {

@@ -7,6 +7,7 @@ enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 /* Up to so many rows are multiplied by panels in memory strip by strip (not in small code). */
 enum { HFM__STRIPS_ROWS = 36 };
+enum { HFM__FETCH_NEAR = 8192, HFM__NEAR_BLOCK = 16384 }; /* bytes, where few rows are multiplied in order */
 enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
@@ -26,6 +27,8 @@ typedef struct hfm__gemm {
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
   const void *panels;    /* of floats, but for `narrow` */
   int32_t cold;          /* 1: the panels are in memory rather than in a cache; 0 where they go to `wide` */
+  int32_t in_order;      /* of few rows, cold: how panels are fetched; either way may be the faster one by a third.
+                            1: a little ahead, in one stream, to the first cache; 0: in four, to the second */
   int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: no more rows than the tier's `narrow`, or `wide` is there */
   float *wide;           /* room for all panels as floats: the first MR of more than 2 MR rows, packed if the tier packs
                             any, turn narrow ones into them for the others; or NULL */
@@ -42,12 +45,14 @@ typedef struct hfm__gemm {
 
 /* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
    `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by `step`, a line if these are
-   streams. A core brings what it is asked for sooner if it is in several pages. Addresses are numbers: they may go
-   beyond what is there. */
+   streams. Many cores bring what they are asked for sooner if it is in several pages. A step of IN_ORDER: lines that
+   follow each other, gap and inner aren't read, and to the first cache instead of the second. Addresses are numbers:
+   they may go beyond what is there. */
 typedef struct hfm__ahead {
   uintptr_t at, gap, inner, step;
   int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
+enum { HFM__IN_ORDER = 256 };
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
    `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a

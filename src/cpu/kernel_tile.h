@@ -23,6 +23,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -42,15 +43,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -96,6 +100,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -179,14 +184,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -236,25 +242,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }

@@ -47,7 +47,7 @@
 #include "kernel_attention.h"
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY

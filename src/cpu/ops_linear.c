@@ -210,6 +210,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
   float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   const uint64_t begun = hfm__panels_wanting(cpu, a->in[1].weight) ? hfm__clock_ns() : 0;
+  hfm__trial *trials = cpu->packing && p->m <= HFM__STRIPS_ROWS && !HFM__SMALL ? cpu->packing->in_order : NULL;
   int64_t group, block, row0, rows, panel, panel1, end, next, later, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
@@ -242,8 +243,12 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   for (panel = p->panels * group / p->groups; panel < panel1; panel = end) {
     const int64_t n0 = panel * nr;
     hfm__gemm part = g;
+    hfm__trial *trial;
+    uint64_t tried = 0;
     end = hfm__take_panels(a, p, panel, panel1, held, scratch, &part);
     part.n = HFM__MIN(end * nr, p->n) - n0;
+    trial = trials && part.cold ? &trials[p->dtype != HFM_F32] : NULL;
+    if (trial) part.in_order = hfm__trial_begin(trial, &tried);
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
     if (bias->data && bias->dtype == HFM_F32) part.bias = (const float *)bias->data + n0;
     if (bias->data && bias->dtype != HFM_F32) {
@@ -273,6 +278,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       if (residual->data) part.residual = (const float *)residual->data + row0 * ldr + n0;
       gemm(&part);
     }
+    if (trial) hfm__trial_end(trial, part.in_order, tried, part.n * p->k * hfm__dtype_size(p->dtype));
   }
   if (begun) hfm__panels_earn(cpu, hfm__clock_ns() - begun);
 }
