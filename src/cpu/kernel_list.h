@@ -8,7 +8,8 @@ enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is
 /* Up to so many rows are multiplied by panels in memory strip by strip (not in small code). */
 enum { HFM__STRIPS_ROWS = 36 };
 enum { HFM__FETCH_NEAR = 8192, HFM__NEAR_BLOCK = 16384 }; /* bytes, where few rows are multiplied in order */
-enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
+/* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later. */
+enum { HFM__FETCH_ROWS = 1024, HFM__FETCH_NARROW_ROWS = 2048 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 enum { HFM__FETCH_PANEL = 16 }; /* steps along K from what is written of a panel to what is fetched for it */

@@ -319,7 +319,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
-  g.fetch = way * HFM__FETCH_ROWS;
+  g.fetch = way * (p->dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   g.out = (float *)a->out[0].data + first;
   g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
