@@ -184,6 +184,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -225,6 +237,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);

@@ -26,7 +26,7 @@
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
 #define hfm__v_min(a, b) _mm512_maskz_min_ps(0xffff, a, b)
-#define hfm__v_round(x) _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtps_epi32(0xffff, x))
+#define hfm__v_round(x) _mm512_maskz_roundscale_ps(0xffff, x, _MM_FROUND_TO_NEAREST_INT)
 #define hfm__v_scale(x, n) _mm512_maskz_scalef_ps(0xffff, x, n)
 #define hfm__v_bound_power(t) (t) /* lanes beyond are not scaled: one that underflows takes an Intel core 150 cycles */
 #define hfm__v_scale_down(x, n, t) \
