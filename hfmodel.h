@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "63e9574515481f6d" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "2a03583b70704fad" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9766,7 +9766,9 @@ enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 /* Up to so many rows are multiplied by panels in memory strip by strip (not in small code). */
 enum { HFM__STRIPS_ROWS = 36 };
-enum { HFM__FETCH_ROWS = 1024 }; /* bytes from what is read of a weight row to what is fetched for later */
+enum { HFM__FETCH_NEAR = 8192, HFM__NEAR_BLOCK = 16384 }; /* bytes, where few rows are multiplied in order */
+/* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later. */
+enum { HFM__FETCH_ROWS = 1024, HFM__FETCH_NARROW_ROWS = 2048 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 enum { HFM__FETCH_PANEL = 16 }; /* steps along K from what is written of a panel to what is fetched for it */
@@ -9785,6 +9787,8 @@ typedef struct hfm__gemm {
   int32_t packed;        /* 1: `a` is what the tier's pack_x has made of these rows, and lda isn't read */
   const void *panels;    /* of floats, but for `narrow` */
   int32_t cold;          /* 1: the panels are in memory rather than in a cache; 0 where they go to `wide` */
+  int32_t in_order;      /* of few rows, cold: how panels are fetched; either way may be the faster one by a third.
+                            1: a little ahead, in one stream, to the first cache; 0: in four, to the second */
   int32_t narrow;        /* 0, or of HFM_F16 or HFM_BF16: no more rows than the tier's `narrow`, or `wide` is there */
   float *wide;           /* room for all panels as floats: the first MR of more than 2 MR rows, packed if the tier packs
                             any, turn narrow ones into them for the others; or NULL */
@@ -9801,12 +9805,14 @@ typedef struct hfm__gemm {
 
 /* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
    `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by `step`, a line if these are
-   streams. A core brings what it is asked for sooner if it is in several pages. Addresses are numbers: they may go
-   beyond what is there. */
+   streams. Many cores bring what they are asked for sooner if it is in several pages. A step of IN_ORDER: lines that
+   follow each other, gap and inner aren't read, and to the first cache instead of the second. Addresses are numbers:
+   they may go beyond what is there. */
 typedef struct hfm__ahead {
   uintptr_t at, gap, inner, step;
   int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
+enum { HFM__IN_ORDER = 256 };
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
    `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
@@ -10542,7 +10548,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  const char *next =
+      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -10718,6 +10725,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -10737,15 +10745,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -10791,6 +10802,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -10874,14 +10886,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -10931,25 +10944,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -11030,6 +11044,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -11049,15 +11064,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -11103,6 +11121,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -11186,14 +11205,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -11243,25 +11263,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -11611,6 +11632,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -11652,6 +11685,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
@@ -11689,7 +11723,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -12332,7 +12366,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  const char *next =
+      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -12508,6 +12543,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -12527,15 +12563,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -12581,6 +12620,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -12664,14 +12704,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -12721,25 +12762,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -12820,6 +12862,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -12839,15 +12882,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -12893,6 +12939,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -12976,14 +13023,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -13033,25 +13081,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -13401,6 +13450,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -13442,6 +13503,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
@@ -13479,7 +13541,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -14122,7 +14184,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  const char *next =
+      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -14298,6 +14361,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14317,15 +14381,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -14371,6 +14438,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -14454,14 +14522,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -14511,25 +14580,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -14610,6 +14680,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14629,15 +14700,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -14683,6 +14757,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -14766,14 +14841,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -14823,25 +14899,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -15191,6 +15268,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -15232,6 +15321,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
@@ -15269,7 +15359,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -15913,7 +16003,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  const char *next =
+      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -16089,6 +16180,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16108,15 +16200,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -16162,6 +16257,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -16245,14 +16341,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -16302,25 +16399,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -16401,6 +16499,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16420,15 +16519,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -16474,6 +16576,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -16557,14 +16660,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -16614,25 +16718,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -16982,6 +17087,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -17023,6 +17140,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
@@ -17060,7 +17178,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -17697,7 +17815,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  const char *next =
+      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -17873,6 +17992,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -17892,15 +18012,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -17946,6 +18069,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -18029,14 +18153,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -18086,25 +18211,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -18185,6 +18311,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -18204,15 +18331,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -18258,6 +18388,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -18341,14 +18472,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -18398,25 +18530,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -18766,6 +18899,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -18807,6 +18952,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
@@ -18844,7 +18990,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -19486,7 +19632,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  const char *next =
+      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -19662,6 +19809,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -19681,15 +19829,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -19735,6 +19886,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -19818,14 +19970,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -19875,25 +20028,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -19974,6 +20128,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -19993,15 +20148,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -20047,6 +20205,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -20130,14 +20289,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -20187,25 +20347,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -20555,6 +20716,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -20596,6 +20769,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
@@ -20633,7 +20807,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -20737,7 +20911,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
 #define hfm__v_min(a, b) _mm512_maskz_min_ps(0xffff, a, b)
-#define hfm__v_round(x) _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtps_epi32(0xffff, x))
+#define hfm__v_round(x) _mm512_maskz_roundscale_ps(0xffff, x, _MM_FROUND_TO_NEAREST_INT)
 #define hfm__v_scale(x, n) _mm512_maskz_scalef_ps(0xffff, x, n)
 #define hfm__v_bound_power(t) (t) /* lanes beyond are not scaled: one that underflows takes an Intel core 150 cycles */
 #define hfm__v_scale_down(x, n, t) \
@@ -21290,7 +21464,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  const char *next =
+      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -21466,6 +21641,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -21485,15 +21661,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -21539,6 +21718,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -21622,14 +21802,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -21679,25 +21860,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -21778,6 +21960,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -21797,15 +21980,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -21851,6 +22037,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -21934,14 +22121,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -21991,25 +22179,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -22359,6 +22548,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -22400,6 +22601,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
@@ -22437,7 +22639,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -23170,7 +23372,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  const char *next =
+      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -23346,6 +23549,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -23365,15 +23569,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -23419,6 +23626,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -23502,14 +23710,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -23559,25 +23768,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -23658,6 +23868,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -23677,15 +23888,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -23731,6 +23945,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -23814,14 +24029,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -23871,25 +24087,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -24239,6 +24456,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -24280,6 +24509,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
@@ -24317,7 +24547,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -24957,7 +25187,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next = (const char *)g->weight + w0 * size + HFM__FETCH_ROWS;
+  const char *next =
+      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -25133,6 +25364,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -25152,15 +25384,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -25206,6 +25441,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -25289,14 +25525,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -25346,25 +25583,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -25445,6 +25683,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -25464,15 +25703,18 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
+#define HFM__FETCH(level, line1, line2) { \
+    hfm__v_prefetch((const char *)next, level); \
+    hfm__v_prefetch((const char *)(next + (line1)), level); \
+    hfm__v_prefetch((const char *)(next + (line2)), level); \
+    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+  }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      hfm__v_prefetch((const char *)next, 2); \
-      hfm__v_prefetch((const char *)(next + inner), 2); \
-      hfm__v_prefetch((const char *)(next + gap), 2); \
-      hfm__v_prefetch((const char *)(next + gap + inner), 2); \
+      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
       next += step_on; \
       wait = period; \
     } \
@@ -25518,6 +25760,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #undef HFM__FMA
 #undef HFM__X
 #undef HFM__ROW
+#undef HFM__FETCH
 #undef HFM__STEP
 #undef HFM__GO
 #undef HFM__PUT
@@ -25601,14 +25844,15 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 }
 #endif
 
-/* Four streams for `bytes` of what comes next, two halves `gap` bytes apart, evenly over `steps` passes of a loop. */
+/* `bytes` of what comes next, evenly over `steps` passes of a loop: in four streams, two halves `gap` bytes apart, or,
+   with a gap of 0, in order. */
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = 64;
+  ahead.step = gap ? 64 : HFM__IN_ORDER;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -25658,25 +25902,26 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 }
 
 /* Few rows are multiplied as fast as their panels come from memory: strip by strip, and of a strip a block of K of
-   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. */
+   BLOCK bytes at a time, which is near for all rows. The block after it is fetched meanwhile. In order, if no row waits
+   for another, blocks are of no use. */
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = HFM__BLOCK / size;
-  const int64_t blocks = exact ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
+  const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
   int64_t column, block;
   for (column = 0; column < g->n; column += width) {
     for (block = 0; block < blocks; block++) {
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
-      const char *panels = (const char *)g->panels;
-      const char *next = panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
-      const int last = after >= g->n;
+      const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
+      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
-      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1,
-                       panels + (column * g->k + k0 * HFM__STRIP) * size, NULL, sums, last ? g->next : next, ahead,
-                       ahead / 2);
+      HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
+                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -26026,6 +26271,18 @@ HFM__TARGET HFM__LONG_INLINE hfm__ahead HFM__FN(look_later)(const hfm__attention
   return ahead;
 }
 
+/* Fetches where these rows' outputs go and the queries of the next ones: lines of as many rows of a matrix, which no
+   processor guesses. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(fetch_rows)(const hfm__attention *a, int64_t r0, int64_t rows) {
+  int64_t r, d;
+  for (r = r0; r < r0 + rows; r++) {
+    for (d = 0; d < a->head; d += 64 / (int64_t)sizeof(float)) {
+      hfm__v_prefetch(a->out + r * a->ldo + d, 1);
+      if (r + rows < a->rows) hfm__v_prefetch(a->q + (r + rows) * a->ldq + d, 1);
+    }
+  }
+}
+
 /* Rows r0 .. r0 + rows - 1 of the block. After the last tile they are divided by their totals. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, int64_t r0, int64_t rows) {
   const int last = !a->eager && a->key0 + a->tile >= a->keys;
@@ -26067,6 +26324,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
                        a->scores + j, lds, 0, &ahead);
   }
+  if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
   for (r = 0; r < rows; r++)
     sees[r] = HFM__FN(maximum_of_row)(a, r0 + r, a->scores + r * lds, begin, end, &scale[r], &largest[r]);
@@ -26104,7 +26362,7 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(attention)(const hfm__attention *a) {
 /* ==== end src/cpu/kernel_attention.h ==== */
 
 static const hfm__kernels HFM__FN(kernels) = {
-  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 2 * HFM__TALL : 0, /* for more, widening them once is cheaper */
+  HFM__MR, HFM__NR, HFM__STRIP, HFM__NARROW_TILES ? 3 * HFM__TALL : 0, /* for more, widening them once is cheaper */
 #define HFM__KERNEL_ENTRY(name, parameters) HFM__FN(name),
   HFM__TILE_KERNEL_LIST(HFM__KERNEL_ENTRY)
 #undef HFM__KERNEL_ENTRY
@@ -26179,11 +26437,11 @@ static const hfm__kernels HFM__FN(kernels) = {
 /* ==== begin src/cpu/cpu.h ==== */
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
-/* Two ways to do the same, tried in turns while both are new: whether it pays to fetch weights ahead of use differs
-   from core to core. Afterwards the second is used where it took a sixteenth less time for its bytes: as much could be
-   chance. */
+/* Two ways to do the same, tried in turns while both are new: whether and how it pays to fetch weights ahead of use
+   differs from core to core. Afterwards the second is used where it took a 32nd less time for its bytes in most of the
+   turns: whatever else stops a thread for a while spoils one. */
 typedef struct hfm__trial {
-  hfm__atomic runs, kilobytes[2], microseconds[2];
+  hfm__atomic runs, first, better; /* picoseconds for a byte of the first way's last run; turns the second one won */
 } hfm__trial;
 
 enum { HFM__TRIAL_RUNS = 128 };
@@ -26196,14 +26454,15 @@ HFM__PRIVATE int32_t hfm__trial_begin(hfm__trial *trial, uint64_t *begun) {
     *begun = hfm__clock_ns();
     return (int32_t)(hfm__atomic_add(&trial->runs, 1) & 1);
   }
-  return (double)hfm__atomic_load(&trial->microseconds[1]) * (double)hfm__atomic_load(&trial->kilobytes[0]) * 1.0625 <
-         (double)hfm__atomic_load(&trial->microseconds[0]) * (double)hfm__atomic_load(&trial->kilobytes[1]);
+  return hfm__atomic_load(&trial->better) > HFM__TRIAL_RUNS / 4;
 }
 
 HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
-  if (!begun) return;
-  (void)hfm__atomic_add(&trial->microseconds[way], (intptr_t)((hfm__clock_ns() - begun) / 1000));
-  (void)hfm__atomic_add(&trial->kilobytes[way], (intptr_t)(bytes / 1024));
+  uint64_t taken;
+  if (!begun || bytes == 0) return;
+  taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000) * 1000 / (uint64_t)bytes;
+  if (way == 0) hfm__atomic_store(&trial->first, (intptr_t)HFM__MIN(taken, (uint64_t)1000000));
+  else if (taken + taken / 32 < (uint64_t)hfm__atomic_load(&trial->first)) (void)hfm__atomic_add(&trial->better, 1);
 }
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
@@ -26217,7 +26476,9 @@ typedef struct hfm__packing {
   uint64_t reserved;    /* bytes they take, under the lock */
   hfm__lock lock;
   hfm__atomic credit;   /* nanoseconds that promotion may take now */
-  hfm__trial fetch[2];  /* in products of one row: of float32 weights, and of 16-bit ones */
+  /* Of float32 weights, and of 16-bit ones: */
+  hfm__trial fetch[2];    /* in products of one row, and */
+  hfm__trial in_order[2]; /* of few by kept panels */
 } hfm__packing;
 
 typedef struct hfm__cpu {
@@ -26734,6 +26995,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
   float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   const uint64_t begun = hfm__panels_wanting(cpu, a->in[1].weight) ? hfm__clock_ns() : 0;
+  hfm__trial *trials = cpu->packing && p->m <= HFM__STRIPS_ROWS && !HFM__SMALL ? cpu->packing->in_order : NULL;
   int64_t group, block, row0, rows, panel, panel1, end, next, later, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
@@ -26766,8 +27028,12 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   for (panel = p->panels * group / p->groups; panel < panel1; panel = end) {
     const int64_t n0 = panel * nr;
     hfm__gemm part = g;
+    hfm__trial *trial;
+    uint64_t tried = 0;
     end = hfm__take_panels(a, p, panel, panel1, held, scratch, &part);
     part.n = HFM__MIN(end * nr, p->n) - n0;
+    trial = trials && part.cold ? &trials[p->dtype != HFM_F32] : NULL;
+    if (trial) part.in_order = hfm__trial_begin(trial, &tried);
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
     if (bias->data && bias->dtype == HFM_F32) part.bias = (const float *)bias->data + n0;
     if (bias->data && bias->dtype != HFM_F32) {
@@ -26797,6 +27063,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       if (residual->data) part.residual = (const float *)residual->data + row0 * ldr + n0;
       gemm(&part);
     }
+    if (trial) hfm__trial_end(trial, part.in_order, tried, part.n * p->k * hfm__dtype_size(p->dtype));
   }
   if (begun) hfm__panels_earn(cpu, hfm__clock_ns() - begun);
 }
@@ -26837,7 +27104,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
-  g.fetch = way * HFM__FETCH_ROWS;
+  g.fetch = way * (p->dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
   g.out = (float *)a->out[0].data + first;
   g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
@@ -39005,11 +39272,24 @@ HFM__PRIVATE int hfm__ranks_above(float a, float b) {
   return a > b;
 }
 
+enum { HFM__ARGMAX_BLOCK = 32 };
+
+/* Does any of a block rank above top, or is NaN? Without a branch for each: a vocabulary is long. */
+HFM__PRIVATE int hfm__any_above(const float *values, float top) {
+  int any = 0;
+  for (int i = 0; i < HFM__ARGMAX_BLOCK; i++) any |= (values[i] > top) | hfm__is_nan(values[i]);
+  return any;
+}
+
 HFMODEL_API int64_t hfm_argmax(const float *values, int64_t n) {
-  int64_t best = 0;
+  int64_t best = 0, i = 1;
   if (!values || n <= 0) return -1;
-  for (int64_t i = 1; i < n; i++)
-    if (hfm__ranks_above(values[i], values[best])) best = i;
+  while (i < n) {
+    const int64_t end = HFM__MIN(i + HFM__ARGMAX_BLOCK, n);
+    if (end - i == HFM__ARGMAX_BLOCK && !hfm__any_above(values + i, values[best])) i = end;
+    for (; i < end; i++)
+      if (hfm__ranks_above(values[i], values[best])) best = i;
+  }
   return best;
 }
 

@@ -8,11 +8,24 @@ HFM__PRIVATE int hfm__ranks_above(float a, float b) {
   return a > b;
 }
 
+enum { HFM__ARGMAX_BLOCK = 32 };
+
+/* Does any of a block rank above top, or is NaN? Without a branch for each: a vocabulary is long. */
+HFM__PRIVATE int hfm__any_above(const float *values, float top) {
+  int any = 0;
+  for (int i = 0; i < HFM__ARGMAX_BLOCK; i++) any |= (values[i] > top) | hfm__is_nan(values[i]);
+  return any;
+}
+
 HFMODEL_API int64_t hfm_argmax(const float *values, int64_t n) {
-  int64_t best = 0;
+  int64_t best = 0, i = 1;
   if (!values || n <= 0) return -1;
-  for (int64_t i = 1; i < n; i++)
-    if (hfm__ranks_above(values[i], values[best])) best = i;
+  while (i < n) {
+    const int64_t end = HFM__MIN(i + HFM__ARGMAX_BLOCK, n);
+    if (end - i == HFM__ARGMAX_BLOCK && !hfm__any_above(values + i, values[best])) i = end;
+    for (; i < end; i++)
+      if (hfm__ranks_above(values[i], values[best])) best = i;
+  }
   return best;
 }
 
