@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "2a03583b70704fad" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "05f60a90cbc510ab" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9766,7 +9766,9 @@ enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 /* Up to so many rows are multiplied by panels in memory strip by strip (not in small code). */
 enum { HFM__STRIPS_ROWS = 36 };
-enum { HFM__FETCH_NEAR = 8192, HFM__NEAR_BLOCK = 16384 }; /* bytes, where few rows are multiplied in order */
+/* Bytes, where they are fetched in order: from what is read to what is fetched, where no row waits for another; of a
+   block of K for all of them, where one does; and from the first of the lines fetched at a time to the next first. */
+enum { HFM__IN_ORDER_AHEAD = 8192, HFM__IN_ORDER_BLOCK = 16384, HFM__IN_ORDER_STEP = 256 };
 /* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later. */
 enum { HFM__FETCH_ROWS = 1024, HFM__FETCH_NARROW_ROWS = 2048 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
@@ -9804,15 +9806,14 @@ typedef struct hfm__gemm {
 } hfm__gemm;
 
 /* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
-   `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by `step`, a line if these are
-   streams. Many cores bring what they are asked for sooner if it is in several pages. A step of IN_ORDER: lines that
-   follow each other, gap and inner aren't read, and to the first cache instead of the second. Addresses are numbers:
+   `at` and `gap` bytes further on, and `inner` bytes after either, to the second cache; then `at` goes on by `step`, a
+   line if these are streams: many cores bring what they are asked for sooner if it is in several pages. With a step of
+   IN_ORDER_STEP lines that follow each other, whatever gap and inner are, to the first cache. Addresses are numbers:
    they may go beyond what is there. */
 typedef struct hfm__ahead {
   uintptr_t at, gap, inner, step;
   int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
-enum { HFM__IN_ORDER = 256 };
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
    `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
@@ -10725,7 +10726,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -10894,7 +10895,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -10949,7 +10950,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -10963,7 +10964,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -11044,7 +11045,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -11213,7 +11214,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -11268,7 +11269,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -11282,7 +11283,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -12543,7 +12544,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -12712,7 +12713,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -12767,7 +12768,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -12781,7 +12782,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -12862,7 +12863,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -13031,7 +13032,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -13086,7 +13087,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -13100,7 +13101,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -14361,7 +14362,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14530,7 +14531,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -14585,7 +14586,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -14599,7 +14600,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -14680,7 +14681,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14849,7 +14850,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -14904,7 +14905,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -14918,7 +14919,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -16180,7 +16181,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16349,7 +16350,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -16404,7 +16405,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -16418,7 +16419,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -16499,7 +16500,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16668,7 +16669,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -16723,7 +16724,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -16737,7 +16738,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -17992,7 +17993,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -18161,7 +18162,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -18216,7 +18217,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -18230,7 +18231,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -18311,7 +18312,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -18480,7 +18481,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -18535,7 +18536,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -18549,7 +18550,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -19809,7 +19810,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -19978,7 +19979,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -20033,7 +20034,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -20047,7 +20048,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -20128,7 +20129,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -20297,7 +20298,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -20352,7 +20353,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -20366,7 +20367,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -21641,7 +21642,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -21810,7 +21811,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -21865,7 +21866,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -21879,7 +21880,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -21960,7 +21961,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -22129,7 +22130,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -22184,7 +22185,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -22198,7 +22199,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -23549,7 +23550,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -23718,7 +23719,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -23773,7 +23774,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -23787,7 +23788,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -23868,7 +23869,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -24037,7 +24038,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -24092,7 +24093,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -24106,7 +24107,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -25364,7 +25365,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -25533,7 +25534,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -25588,7 +25589,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -25602,7 +25603,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -25683,7 +25684,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -25852,7 +25853,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -25907,7 +25908,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -25921,7 +25922,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }

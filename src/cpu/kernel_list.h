@@ -7,7 +7,9 @@ enum { HFM__MAX_MR = 8, HFM__MAX_NR = 64 };
 enum { HFM__PIECE_FLOATS = 49152, HFM__PIECE_ROWS = 256 }; /* a panel of more is taken in pieces of so many rows */
 /* Up to so many rows are multiplied by panels in memory strip by strip (not in small code). */
 enum { HFM__STRIPS_ROWS = 36 };
-enum { HFM__FETCH_NEAR = 8192, HFM__NEAR_BLOCK = 16384 }; /* bytes, where few rows are multiplied in order */
+/* Bytes, where they are fetched in order: from what is read to what is fetched, where no row waits for another; of a
+   block of K for all of them, where one does; and from the first of the lines fetched at a time to the next first. */
+enum { HFM__IN_ORDER_AHEAD = 8192, HFM__IN_ORDER_BLOCK = 16384, HFM__IN_ORDER_STEP = 256 };
 /* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later. */
 enum { HFM__FETCH_ROWS = 1024, HFM__FETCH_NARROW_ROWS = 2048 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
@@ -45,15 +47,14 @@ typedef struct hfm__gemm {
 } hfm__gemm;
 
 /* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
-   `at` and `gap` bytes further on, and `inner` bytes after either; then `at` goes on by `step`, a line if these are
-   streams. Many cores bring what they are asked for sooner if it is in several pages. A step of IN_ORDER: lines that
-   follow each other, gap and inner aren't read, and to the first cache instead of the second. Addresses are numbers:
+   `at` and `gap` bytes further on, and `inner` bytes after either, to the second cache; then `at` goes on by `step`, a
+   line if these are streams: many cores bring what they are asked for sooner if it is in several pages. With a step of
+   IN_ORDER_STEP lines that follow each other, whatever gap and inner are, to the first cache. Addresses are numbers:
    they may go beyond what is there. */
 typedef struct hfm__ahead {
   uintptr_t at, gap, inner, step;
   int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
-enum { HFM__IN_ORDER = 256 };
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
    `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a

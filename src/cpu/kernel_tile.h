@@ -23,7 +23,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER; /* a panel's whole width is for many rows */
+  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -192,7 +192,7 @@ HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, 
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
-  ahead.step = gap ? 64 : HFM__IN_ORDER;
+  ahead.step = gap ? 64 : HFM__IN_ORDER_STEP;
   ahead.period = ahead.wait = bytes > 0 ? HFM__MAX(steps * 256 / bytes, 1) : INT64_MAX;
   return ahead;
 }
@@ -247,7 +247,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(piece)(const hfm__gemm *g, cons
 HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, const int exact) {
   const int tall = HFM__TALL > HFM__MR;
   const int64_t width = tall ? HFM__STRIP : HFM__NR;
-  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__NEAR_BLOCK : HFM__BLOCK) / size;
+  const int64_t size = HFM__NARROW && g->narrow ? 2 : 4, most = (g->in_order ? HFM__IN_ORDER_BLOCK : HFM__BLOCK) / size;
   const int once = g->in_order && g->rows <= (tall ? HFM__TALL : HFM__MR);
   const int64_t blocks = exact && !once ? HFM__MAX((g->k * width + most - 1) / most, 1) : 1;
   float sums[HFM__STRIPS_ROWS * (HFM__TALL > HFM__MR ? HFM__STRIP : HFM__NR)];
@@ -261,7 +261,7 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__FETCH_NEAR : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }

@@ -560,11 +560,11 @@ static void conv_shapes(const hfm__cpu *cpu) {
 /* Patches by panels that are kept, of every type and few enough to be multiplied by 16-bit ones as they lie, or too
    many: the bits are those of panels that are packed per call. */
 static void conv_kept(const hfm__cpu *any) {
-  enum { CHANNELS = 3, KERNEL = 4, SIDE = 12, OUTPUTS = 70, MOST = 3 * 9 * OUTPUTS };
+  enum { CHANNELS = 3, KERNEL = 4, SIDE = 12, OUTPUTS = 70, IMAGES = 5, MOST = IMAGES * 9 * OUTPUTS };
   const int64_t k = CHANNELS * KERNEL * KERNEL, most = any->kernels->narrow / 9 + 1; /* images of 9 patches */
-  float x[3 * CHANNELS * SIDE * SIDE], weight[OUTPUTS * CHANNELS * KERNEL * KERNEL], first[MOST], out[MOST];
+  float x[IMAGES * CHANNELS * SIDE * SIDE], weight[OUTPUTS * CHANNELS * KERNEL * KERNEL], first[MOST], out[MOST];
   size_t t;
-  if (!CHECK(most <= 3)) return;
+  if (!CHECK(most <= IMAGES)) return;
   random_fill(x, (int64_t)HFM__COUNT(x));
   for (t = 0; t < HFM__COUNT(weight_types); t++) {
     const int32_t dtype = weight_types[t];
