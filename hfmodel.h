@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "05f60a90cbc510ab" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "1745248b97412beb" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9770,7 +9770,7 @@ enum { HFM__STRIPS_ROWS = 36 };
    block of K for all of them, where one does; and from the first of the lines fetched at a time to the next first. */
 enum { HFM__IN_ORDER_AHEAD = 8192, HFM__IN_ORDER_BLOCK = 16384, HFM__IN_ORDER_STEP = 256 };
 /* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later. */
-enum { HFM__FETCH_ROWS = 1024, HFM__FETCH_NARROW_ROWS = 2048 };
+enum { HFM__FETCH_ROWS = 1536, HFM__FETCH_NARROW_ROWS = 2048 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 enum { HFM__FETCH_PANEL = 16 }; /* steps along K from what is written of a panel to what is fetched for it */

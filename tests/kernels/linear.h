@@ -606,7 +606,8 @@ static void conv_kept(const hfm__cpu *any) {
 }
 
 /* The same rows, few of them at once and many, deeper than one piece: the same bits on every tier, strict included. Few
-   rows of panels in memory are multiplied strip by strip, over more than one panel; many by one panel after another. */
+   rows of panels in memory are multiplied strip by strip, over more than one panel, which are fetched one way or the
+   other; many by one panel after another. */
 static void deep_one_order(const hfm__cpu *cpu) {
   const int64_t nr = cpu->kernels->nr, mr = cpu->kernels->mr, k = HFM__PIECE_FLOATS / nr + 34;
   const int64_t n = 2 * nr - 1, many = HFM__STRIPS_ROWS + mr + 2;
@@ -618,6 +619,7 @@ static void deep_one_order(const hfm__cpu *cpu) {
   float *out = (float *)malloc((size_t)(many * n) * sizeof *out);
   hfm__gemm g;
   size_t i;
+  int way;
   memset(&g, 0, sizeof g);
   if (!CHECK(a && panels && sums && expected && out)) return;
   random_fill(a, many * k);
@@ -637,7 +639,9 @@ static void deep_one_order(const hfm__cpu *cpu) {
   g.next = panels; /* and with bytes of it to fetch, or none */
   g.out = out;
   for (i = 0; i < HFM__COUNT(few); i++) {
-    for (g.cold = 0; g.cold < 2; g.cold++) {
+    for (way = 0; way < 3; way++) {
+      g.cold = way > 0;
+      g.in_order = way > 1;
       g.rows = few[i];
       g.n = !HFM__SMALL && g.cold && g.rows <= HFM__STRIPS_ROWS ? n : nr;
       g.next_bytes = i % 2 ? nr * k * (int64_t)sizeof(float) : 0;
@@ -689,6 +693,30 @@ static void test_linear_strided(void) { each_tier(linear_strided); }
 static void test_conv_shapes(void) { each_tier(conv_shapes); }
 static void test_conv_kept(void) { each_tier_exactly(conv_kept); }
 
+/* Of two ways in turns the one that is faster in most is kept, whatever stops a thread for long now and then; the second
+   only if it is clearly faster. */
+static void test_trial(void) {
+  static const struct { uint64_t first, second; int32_t kept; } cases[] = {
+      {2000000, 1000000, 1}, {1000000, 2000000, 0}, {2000000, 1990000, 0}};
+  size_t i;
+  for (i = 0; i < HFM__COUNT(cases); i++) {
+    hfm__trial trial;
+    uint64_t begun;
+    int run;
+    memset(&trial, 0, sizeof trial);
+    for (run = 0; run < HFM__TRIAL_RUNS; run++) {
+      const int32_t way = hfm__trial_begin(&trial, &begun);
+      const int stopped = run % 8 == (cases[i].kept ? 3 : 2); /* for the sum it would be the slower one */
+      CHECK_INT(way, run % 2);
+      CHECK(begun > 0);
+      begun = hfm__clock_ns() - (way ? cases[i].second : cases[i].first) - (stopped ? (uint64_t)300000000 : 0);
+      hfm__trial_end(&trial, way, begun, 1 << 20);
+    }
+    CHECK_INT(hfm__trial_begin(&trial, &begun), cases[i].kept);
+    CHECK(begun == 0);
+  }
+}
+
 static void test_linear(void) {
   TEST(test_linear_shapes);
   TEST(test_linear_many_outputs);
@@ -704,4 +732,5 @@ static void test_linear(void) {
   TEST(test_linear_strided);
   TEST(test_conv_shapes);
   TEST(test_conv_kept);
+  TEST(test_trial);
 }
