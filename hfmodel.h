@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "1745248b97412beb" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "c2cb95758f8acdd8" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -10726,7 +10726,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -11045,7 +11045,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -12544,7 +12544,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -12863,7 +12863,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14362,7 +14362,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14681,7 +14681,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16181,7 +16181,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16500,7 +16500,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -17993,7 +17993,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -18312,7 +18312,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -19810,7 +19810,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -20129,7 +20129,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -20912,7 +20912,7 @@ static const hfm__kernels HFM__FN(kernels) = {
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
 #define hfm__v_min(a, b) _mm512_maskz_min_ps(0xffff, a, b)
-#define hfm__v_round(x) _mm512_maskz_roundscale_ps(0xffff, x, _MM_FROUND_TO_NEAREST_INT)
+#define hfm__v_round(x) hfm__v16_round(x)
 #define hfm__v_scale(x, n) _mm512_maskz_scalef_ps(0xffff, x, n)
 #define hfm__v_bound_power(t) (t) /* lanes beyond are not scaled: one that underflows takes an Intel core 150 cycles */
 #define hfm__v_scale_down(x, n, t) \
@@ -20938,6 +20938,16 @@ HFM__TARGET_BF16 HFM__INLINE void hfm__v16_store_bf16(uint16_t *p, __m512 x) {
   _mm256_storeu_si256((__m256i *)(void *)p, narrow);
 }
 #endif
+
+/* In assembly where gcc's own header for it doesn't compile without warnings, whichever form is taken. */
+HFM__TARGET HFM__INLINE __m512 hfm__v16_round(__m512 x) {
+#if defined(__GNUC__)
+  __asm__("vrndscaleps {$0, %1, %0|%0, %1, 0}" : "=v"(x) : "v"(x));
+  return x;
+#else
+  return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT);
+#endif
+}
 
 /* In one instruction: the fewer there are, the more lines of memory a core has under way at a time. */
 HFM__TARGET HFM__INLINE __m512 hfm__v16_load_bf16(const uint16_t *p) {
@@ -21642,7 +21652,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -21961,7 +21971,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -23550,7 +23560,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -23869,7 +23879,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -25365,7 +25375,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -25684,7 +25694,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;

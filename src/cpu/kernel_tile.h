@@ -23,7 +23,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* a panel's whole width is for many rows */
+  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;

@@ -26,7 +26,7 @@
 #define hfm__v_float_fma(a, b, c) hfm__v_fma(a, b, c)
 #define hfm__v_max(a, b) _mm512_maskz_max_ps(0xffff, a, b)
 #define hfm__v_min(a, b) _mm512_maskz_min_ps(0xffff, a, b)
-#define hfm__v_round(x) _mm512_maskz_roundscale_ps(0xffff, x, _MM_FROUND_TO_NEAREST_INT)
+#define hfm__v_round(x) hfm__v16_round(x)
 #define hfm__v_scale(x, n) _mm512_maskz_scalef_ps(0xffff, x, n)
 #define hfm__v_bound_power(t) (t) /* lanes beyond are not scaled: one that underflows takes an Intel core 150 cycles */
 #define hfm__v_scale_down(x, n, t) \
@@ -52,6 +52,16 @@ HFM__TARGET_BF16 HFM__INLINE void hfm__v16_store_bf16(uint16_t *p, __m512 x) {
   _mm256_storeu_si256((__m256i *)(void *)p, narrow);
 }
 #endif
+
+/* In assembly where gcc's own header for it doesn't compile without warnings, whichever form is taken. */
+HFM__TARGET HFM__INLINE __m512 hfm__v16_round(__m512 x) {
+#if defined(__GNUC__)
+  __asm__("vrndscaleps {$0, %1, %0|%0, %1, 0}" : "=v"(x) : "v"(x));
+  return x;
+#else
+  return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT);
+#endif
+}
 
 /* In one instruction: the fewer there are, the more lines of memory a core has under way at a time. */
 HFM__TARGET HFM__INLINE __m512 hfm__v16_load_bf16(const uint16_t *p) {

@@ -693,8 +693,8 @@ static void test_linear_strided(void) { each_tier(linear_strided); }
 static void test_conv_shapes(void) { each_tier(conv_shapes); }
 static void test_conv_kept(void) { each_tier_exactly(conv_kept); }
 
-/* Of two ways in turns the one that is faster in most is kept, whatever stops a thread for long now and then; the second
-   only if it is clearly faster. */
+/* Of two ways in turns the one that is faster in most is kept, whatever stops a thread for long now and then; the
+   second only if it is clearly faster. */
 static void test_trial(void) {
   static const struct { uint64_t first, second; int32_t kept; } cases[] = {
       {2000000, 1000000, 1}, {1000000, 2000000, 0}, {2000000, 1990000, 0}};
