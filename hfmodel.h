@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "c2cb95758f8acdd8" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "44102d3b5de21767" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9824,7 +9824,7 @@ typedef struct hfm__gemv {
   const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  int32_t fetch;      /* only with one row of x; 0: the processor does it better */
+  int32_t fetch;      /* 0: the processor does it better */
   float *out;         /* [m][ldo], as the weight's rows */
   int64_t ldo;
 } hfm__gemv;
@@ -10549,8 +10549,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -10960,11 +10959,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -11279,11 +11279,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -12367,8 +12368,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -12778,11 +12778,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -13097,11 +13098,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -14185,8 +14187,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -14596,11 +14597,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -14915,11 +14917,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -16004,8 +16007,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -16415,11 +16417,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -16734,11 +16737,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -17816,8 +17820,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -18227,11 +18230,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -18546,11 +18550,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -19633,8 +19638,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -20044,11 +20048,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -20363,11 +20368,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -21475,8 +21481,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -21886,11 +21891,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -22205,11 +22211,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -23383,8 +23390,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -23794,11 +23800,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -24113,11 +24120,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -25198,8 +25206,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)
@@ -25609,11 +25616,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -25928,11 +25936,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }
@@ -27006,7 +27015,6 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
   float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   const uint64_t begun = hfm__panels_wanting(cpu, a->in[1].weight) ? hfm__clock_ns() : 0;
-  hfm__trial *trials = cpu->packing && p->m <= HFM__STRIPS_ROWS && !HFM__SMALL ? cpu->packing->in_order : NULL;
   int64_t group, block, row0, rows, panel, panel1, end, next, later, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
@@ -27043,7 +27051,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     uint64_t tried = 0;
     end = hfm__take_panels(a, p, panel, panel1, held, scratch, &part);
     part.n = HFM__MIN(end * nr, p->n) - n0;
-    trial = trials && part.cold ? &trials[p->dtype != HFM_F32] : NULL;
+    trial = part.cold && rows <= HFM__STRIPS_ROWS && !HFM__SMALL ? &cpu->packing->in_order[p->dtype != HFM_F32] : NULL;
     if (trial) part.in_order = hfm__trial_begin(trial, &tried);
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
     if (bias->data && bias->dtype == HFM_F32) part.bias = (const float *)bias->data + n0;
@@ -27105,7 +27113,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   hfm__packing *packing = HFM__SMALL ? NULL : a->cpu->packing; /* small code leaves fetching to the processor */
   hfm__trial *trial = packing && p->m == 1 ? &packing->fetch[p->dtype != HFM_F32] : NULL;
   uint64_t begun = 0;
-  const int32_t way = trial ? hfm__trial_begin(trial, &begun) : 0;
+  const int32_t way = trial ? hfm__trial_begin(trial, &begun) : p->m > 1; /* for several rows of x it always pays */
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;

@@ -63,8 +63,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(few_dots_as)(const int32_t dtype, cons
                                                        int64_t first, int64_t row) {
   const int64_t k = g->k, end = k / HFM__W * HFM__W, size = dtype == HFM_F32 ? 4 : 2;
   const int64_t apart = g->apart * k, w0 = row * k, w1 = w0 + apart, w2 = w1 + apart, w3 = w2 + apart;
-  const char *next =
-      (const char *)g->weight + w0 * size + (dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  const char *next = (const char *)g->weight + w0 * size + g->fetch;
   float sums[4][HFM__FEW_ROWS];
   int64_t i, r, w;
 #define HFM__FEW(M) M(0) M(1) M(2) M(3)

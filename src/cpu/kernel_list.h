@@ -65,7 +65,7 @@ typedef struct hfm__gemv {
   const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
   int32_t dtype;      /* HFM_F32, HFM_F16 or HFM_BF16 */
-  int32_t fetch;      /* only with one row of x; 0: the processor does it better */
+  int32_t fetch;      /* 0: the processor does it better */
   float *out;         /* [m][ldo], as the weight's rows */
   int64_t ldo;
 } hfm__gemv;

@@ -257,11 +257,12 @@ HFM__TILE_TARGET HFM__LONG_INLINE void HFM__GEMM(strips)(const hfm__gemm *g, con
       const int64_t k0 = g->k * block / blocks, k1 = g->k * (block + 1) / blocks;
       const int64_t bytes = (k1 - k0) * width * size, after = k1 < g->k ? column : column + width;
       const char *panels = (const char *)g->panels + (column * g->k + k0 * HFM__STRIP) * size;
-      const char *next = (const char *)g->panels + (after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0)) * size;
+      const int64_t follows = after * g->k + (k1 < g->k ? k1 * HFM__STRIP : 0);
+      const char *next = once ? panels + HFM__IN_ORDER_AHEAD : (const char *)g->panels + follows * size;
       const int last = after >= g->n && !once;
       const int64_t ahead = last ? HFM__MIN(bytes, g->next_bytes) : bytes;
       HFM__GEMM(piece)(g, tall, 0, g->rows, column, HFM__MIN(column + width, g->n), k0, k1, panels, NULL, sums,
-                       once ? panels + HFM__IN_ORDER_AHEAD : last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
+                       last ? g->next : next, ahead, g->in_order ? 0 : ahead / 2);
     }
   }
 }

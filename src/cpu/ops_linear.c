@@ -210,7 +210,6 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   float *sums = (float *)(void *)((uint8_t *)wide_bias + hfm__aligned((uint64_t)p->n * sizeof(float)));
   float *gathered = (float *)(void *)((uint8_t *)sums + hfm__product_sums_bytes(cpu, p));
   const uint64_t begun = hfm__panels_wanting(cpu, a->in[1].weight) ? hfm__clock_ns() : 0;
-  hfm__trial *trials = cpu->packing && p->m <= HFM__STRIPS_ROWS && !HFM__SMALL ? cpu->packing->in_order : NULL;
   int64_t group, block, row0, rows, panel, panel1, end, next, later, ldr = 0, r;
   hfm__gemm g;
   memset(&g, 0, sizeof g);
@@ -247,7 +246,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     uint64_t tried = 0;
     end = hfm__take_panels(a, p, panel, panel1, held, scratch, &part);
     part.n = HFM__MIN(end * nr, p->n) - n0;
-    trial = trials && part.cold ? &trials[p->dtype != HFM_F32] : NULL;
+    trial = part.cold && rows <= HFM__STRIPS_ROWS && !HFM__SMALL ? &cpu->packing->in_order[p->dtype != HFM_F32] : NULL;
     if (trial) part.in_order = hfm__trial_begin(trial, &tried);
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
     if (bias->data && bias->dtype == HFM_F32) part.bias = (const float *)bias->data + n0;
@@ -309,7 +308,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   hfm__packing *packing = HFM__SMALL ? NULL : a->cpu->packing; /* small code leaves fetching to the processor */
   hfm__trial *trial = packing && p->m == 1 ? &packing->fetch[p->dtype != HFM_F32] : NULL;
   uint64_t begun = 0;
-  const int32_t way = trial ? hfm__trial_begin(trial, &begun) : 0;
+  const int32_t way = trial ? hfm__trial_begin(trial, &begun) : p->m > 1; /* for several rows of x it always pays */
   int64_t i;
   hfm__gemv g;
   g.rows = quarter * (chunk + 1) / p->groups - first;
