@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "44102d3b5de21767" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "95d26e6bacbac1ab" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9508,6 +9508,7 @@ typedef struct hfm__op_args {
   const hfm__attrs *attrs;
   const int64_t *dims; /* values of the node's dimension attributes */
   uint64_t serial;     /* unique for (forward, node): for tags */
+  int32_t one_row[2];  /* how all chunks multiply one row by a weight, of f32 or of 16 bits: HFM__ROW_... */
   hfm__operand in[HFM__MAX_OP_INPUTS];
   hfm__operand out[HFM__MAX_OP_OUTPUTS];
 } hfm__op_args;
@@ -9769,8 +9770,8 @@ enum { HFM__STRIPS_ROWS = 36 };
 /* Bytes, where they are fetched in order: from what is read to what is fetched, where no row waits for another; of a
    block of K for all of them, where one does; and from the first of the lines fetched at a time to the next first. */
 enum { HFM__IN_ORDER_AHEAD = 8192, HFM__IN_ORDER_BLOCK = 16384, HFM__IN_ORDER_STEP = 256 };
-/* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later. */
-enum { HFM__FETCH_ROWS = 1536, HFM__FETCH_NARROW_ROWS = 2048 };
+/* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later; the same in two streams. */
+enum { HFM__FETCH_ROWS = 1536, HFM__FETCH_NARROW_ROWS = 2048, HFM__FETCH_OF_TWO = 3584 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 enum { HFM__FETCH_PANEL = 16 }; /* steps along K from what is written of a panel to what is fetched for it */
@@ -9816,10 +9817,11 @@ typedef struct hfm__ahead {
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
-   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
-   core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
+   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: several streams of memory keep
+   a core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
+  int32_t streams;    /* 4; or 2, where the weight is 16-bit and x one row: from row 0 and row `apart` on */
   int64_t m;          /* rows of x: 1 to FEW_ROWS */
   const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
@@ -10488,10 +10490,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -10506,15 +10509,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -10526,16 +10533,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -10601,15 +10610,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }
@@ -12307,10 +12318,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -12325,15 +12337,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -12345,16 +12361,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -12420,15 +12438,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }
@@ -14126,10 +14146,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -14144,15 +14165,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -14164,16 +14189,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -14239,15 +14266,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }
@@ -15946,10 +15975,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -15964,15 +15994,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -15984,16 +16018,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -16059,15 +16095,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }
@@ -17759,10 +17797,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -17777,15 +17816,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -17797,16 +17840,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -17872,15 +17917,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }
@@ -19577,10 +19624,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -19595,15 +19643,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -19615,16 +19667,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -19690,15 +19744,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }
@@ -21420,10 +21476,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -21438,15 +21495,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -21458,16 +21519,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -21533,15 +21596,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }
@@ -23329,10 +23394,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -23347,15 +23413,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -23367,16 +23437,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -23442,15 +23514,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }
@@ -25145,10 +25219,11 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -25163,15 +25238,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -25183,16 +25262,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -25258,15 +25339,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }
@@ -26457,32 +26540,48 @@ static const hfm__kernels HFM__FN(kernels) = {
 /* ==== begin src/cpu/cpu.h ==== */
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
-/* Two ways to do the same, tried in turns while both are new: whether and how it pays to fetch weights ahead of use
-   differs from core to core. Afterwards the second is used where it took a 32nd less time for its bytes in most of the
-   turns: whatever else stops a thread for a while spoils one. */
+/* Ways to do the same, tried in turns while they are new: whether and how it pays to fetch weights ahead of use differs
+   from core to core. A run wins against another way's last one if it took a 32nd less time for its bytes; afterwards the
+   way that won the most is used, which must be clearly more than the first one did: whatever else stops a thread for a
+   while spoils single runs. */
+enum { HFM__MAX_WAYS = 3, HFM__TRIAL_RUNS = 192 };
+
 typedef struct hfm__trial {
-  hfm__atomic runs, first, better; /* picoseconds for a byte of the first way's last run; turns the second one won */
+  hfm__atomic turns, runs;                              /* begun, and ended */
+  hfm__atomic last[HFM__MAX_WAYS], won[HFM__MAX_WAYS]; /* picoseconds for a byte; how often */
 } hfm__trial;
 
-enum { HFM__TRIAL_RUNS = 128 };
-
-/* Which way, 0 or 1; *begun is the time where this run counts, or 0. */
-HFM__PRIVATE int32_t hfm__trial_begin(hfm__trial *trial, uint64_t *begun) {
-  const intptr_t run = hfm__atomic_load(&trial->runs);
-  *begun = 0;
-  if (run < HFM__TRIAL_RUNS) {
-    *begun = hfm__clock_ns();
-    return (int32_t)(hfm__atomic_add(&trial->runs, 1) & 1);
+/* Which of `ways` ways the next run takes, or all that belong together. */
+HFM__PRIVATE int32_t hfm__trial_way(hfm__trial *trial, int32_t ways) {
+  int32_t best = 0, way;
+  intptr_t most = hfm__atomic_load(&trial->won[0]) + HFM__TRIAL_RUNS / 16;
+  if (hfm__atomic_load(&trial->runs) < HFM__TRIAL_RUNS) /* evenly, but in no step with a model's layers */
+    return (int32_t)(((uint32_t)hfm__atomic_add(&trial->turns, 1) * 2654435769u >> 16) * (uint32_t)ways >> 16);
+  for (way = 1; way < ways; way++) {
+    const intptr_t won = hfm__atomic_load(&trial->won[way]);
+    if (won > most) {
+      most = won;
+      best = way;
+    }
   }
-  return hfm__atomic_load(&trial->better) > HFM__TRIAL_RUNS / 4;
+  return best;
+}
+
+/* The time where a run that begins now counts, or 0. */
+HFM__PRIVATE uint64_t hfm__trial_begin(hfm__trial *trial) {
+  return hfm__atomic_load(&trial->runs) < HFM__TRIAL_RUNS ? hfm__clock_ns() : 0;
 }
 
 HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
-  uint64_t taken;
+  intptr_t taken;
+  int32_t other;
   if (!begun || bytes == 0) return;
-  taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000) * 1000 / (uint64_t)bytes;
-  if (way == 0) hfm__atomic_store(&trial->first, (intptr_t)HFM__MIN(taken, (uint64_t)1000000));
-  else if (taken + taken / 32 < (uint64_t)hfm__atomic_load(&trial->first)) (void)hfm__atomic_add(&trial->better, 1);
+  taken = (intptr_t)HFM__MIN(HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000) * 1000 / (uint64_t)bytes,
+                             (uint64_t)1000000);
+  hfm__atomic_store(&trial->last[way], taken);
+  for (other = 0; other < HFM__MAX_WAYS; other++)
+    if (taken + taken / 32 < hfm__atomic_load(&trial->last[other])) (void)hfm__atomic_add(&trial->won[way], 1);
+  (void)hfm__atomic_add(&trial->runs, 1);
 }
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
@@ -26497,9 +26596,13 @@ typedef struct hfm__packing {
   hfm__lock lock;
   hfm__atomic credit;   /* nanoseconds that promotion may take now */
   /* Of float32 weights, and of 16-bit ones: */
-  hfm__trial fetch[2];    /* in products of one row, and */
-  hfm__trial in_order[2]; /* of few by kept panels */
+  hfm__trial one_row[2];  /* products of one row, HFM__ROW_...; and */
+  hfm__trial in_order[2]; /* whether panels are fetched in order in those of few rows by kept ones */
 } hfm__packing;
+
+/* Ways to multiply one row of x: four streams of the weight, which the processor fetches, or we; or two that we fetch,
+   if it is 16-bit. */
+enum { HFM__ROW_NOT_FETCHED, HFM__ROW_FETCHED, HFM__ROW_OF_TWO };
 
 typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
@@ -26509,6 +26612,14 @@ typedef struct hfm__cpu {
   const hfm__kernels *kernels;
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
+
+/* How a node multiplies one row by a weight, of f32 or of 16 bits. Small code leaves fetching to the processor. */
+HFM__PRIVATE void hfm__one_row_ways(const hfm__cpu *cpu, int32_t ways[2]) {
+  int32_t narrow;
+  for (narrow = 0; narrow < 2; narrow++)
+    ways[narrow] = HFM__SMALL || !cpu->packing ? HFM__ROW_NOT_FETCHED
+                                               : hfm__trial_way(&cpu->packing->one_row[narrow], HFM__ROW_OF_TWO + narrow);
+}
 
 HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
   switch (isa) {
@@ -27052,7 +27163,10 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     end = hfm__take_panels(a, p, panel, panel1, held, scratch, &part);
     part.n = HFM__MIN(end * nr, p->n) - n0;
     trial = part.cold && rows <= HFM__STRIPS_ROWS && !HFM__SMALL ? &cpu->packing->in_order[p->dtype != HFM_F32] : NULL;
-    if (trial) part.in_order = hfm__trial_begin(trial, &tried);
+    if (trial) {
+      part.in_order = hfm__trial_way(trial, 2);
+      tried = hfm__trial_begin(trial);
+    }
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
     if (bias->data && bias->dtype == HFM_F32) part.bias = (const float *)bias->data + n0;
     if (bias->data && bias->dtype != HFM_F32) {
@@ -27104,38 +27218,41 @@ HFM__PRIVATE void hfm__finish_few_rows(const hfm__op_args *a, const hfm__product
   }
 }
 
-/* Few rows: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow
-   each other continue the same four streams; the last one takes the up to three rows that are over, too. */
+/* Few rows: the weight's rows as they lie. A chunk takes its part of each quarter of them, or half, so that chunks that
+   follow each other continue the same streams; the last one takes the up to three rows that are over, too. */
 HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p, const float *const *rows,
                                     int64_t chunk) {
-  const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
-  const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
-  hfm__packing *packing = HFM__SMALL ? NULL : a->cpu->packing; /* small code leaves fetching to the processor */
-  hfm__trial *trial = packing && p->m == 1 ? &packing->fetch[p->dtype != HFM_F32] : NULL;
-  uint64_t begun = 0;
-  const int32_t way = trial ? hfm__trial_begin(trial, &begun) : p->m > 1; /* for several rows of x it always pays */
+  const int one = p->m == 1 && !HFM__SMALL, narrow = p->dtype != HFM_F32;
+  const int32_t way = one ? a->one_row[narrow] : HFM__ROW_FETCHED; /* for several rows of x it always pays */
+  const int32_t streams = way == HFM__ROW_OF_TWO ? 2 : 4;
+  const int64_t part = p->n / streams, first = part * chunk / p->groups, row_bytes = p->k * hfm__dtype_size(p->dtype);
+  hfm__trial *trial = one && a->cpu->packing ? &a->cpu->packing->one_row[narrow] : NULL;
+  const uint64_t begun = trial ? hfm__trial_begin(trial) : 0;
   int64_t i;
   hfm__gemv g;
-  g.rows = quarter * (chunk + 1) / p->groups - first;
+  g.rows = part * (chunk + 1) / p->groups - first;
   g.k = p->k;
-  g.apart = quarter;
+  g.apart = part;
+  g.streams = streams;
   g.m = p->m;
   for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
-  g.fetch = way * (p->dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  g.fetch = 0;
+  if (way == HFM__ROW_FETCHED) g.fetch = narrow ? HFM__FETCH_NARROW_ROWS : HFM__FETCH_ROWS;
+  if (way == HFM__ROW_OF_TWO) g.fetch = HFM__FETCH_OF_TWO;
   g.out = (float *)a->out[0].data + first;
   g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
-  if (trial) hfm__trial_end(trial, way, begun, 4 * g.rows * row_bytes);
-  for (i = 0; i < 4; i++) hfm__finish_few_rows(a, p, i * quarter + first, g.rows);
+  if (trial) hfm__trial_end(trial, way, begun, streams * g.rows * row_bytes);
+  for (i = 0; i < streams; i++) hfm__finish_few_rows(a, p, i * part + first, g.rows);
   if (chunk + 1 < p->groups) return;
-  g.rows = p->n - 4 * quarter;
+  g.rows = p->n - streams * part;
   g.apart = 0;
-  g.weight = (const uint8_t *)a->in[1].data + 4 * quarter * row_bytes;
-  g.out = (float *)a->out[0].data + 4 * quarter;
+  g.weight = (const uint8_t *)a->in[1].data + streams * part * row_bytes;
+  g.out = (float *)a->out[0].data + streams * part;
   a->cpu->kernels->gemv(&g);
-  hfm__finish_few_rows(a, p, 4 * quarter, g.rows);
+  hfm__finish_few_rows(a, p, streams * part, g.rows);
 }
 
 /* ---- linear ---- */
@@ -38872,6 +38989,7 @@ HFM__PRIVATE hfm_result hfm__node_start(hfm_session *session, const hfm__node *n
   hfm__op_args *args = &session->jobs[job].args;
   hfm__node_args(session->running, session->model, node, args);
   args->serial = ++session->serial;
+  hfm__one_row_ways(args->cpu, args->one_row);
   session->jobs[job].op = node->op;
   session->jobs[job].acquired = 0;
   session->jobs[job].first = session->chunks;

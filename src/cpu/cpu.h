@@ -1,31 +1,47 @@
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
-/* Two ways to do the same, tried in turns while both are new: whether and how it pays to fetch weights ahead of use
-   differs from core to core. Afterwards the second is used where it took a 32nd less time for its bytes in most of the
-   turns: whatever else stops a thread for a while spoils one. */
+/* Ways to do the same, tried in turns while they are new: whether and how it pays to fetch weights ahead of use differs
+   from core to core. A run wins against another way's last one if it took a 32nd less time for its bytes; afterwards the
+   way that won the most is used, which must be clearly more than the first one did: whatever else stops a thread for a
+   while spoils single runs. */
+enum { HFM__MAX_WAYS = 3, HFM__TRIAL_RUNS = 192 };
+
 typedef struct hfm__trial {
-  hfm__atomic runs, first, better; /* picoseconds for a byte of the first way's last run; turns the second one won */
+  hfm__atomic turns, runs;                              /* begun, and ended */
+  hfm__atomic last[HFM__MAX_WAYS], won[HFM__MAX_WAYS]; /* picoseconds for a byte; how often */
 } hfm__trial;
 
-enum { HFM__TRIAL_RUNS = 128 };
-
-/* Which way, 0 or 1; *begun is the time where this run counts, or 0. */
-HFM__PRIVATE int32_t hfm__trial_begin(hfm__trial *trial, uint64_t *begun) {
-  const intptr_t run = hfm__atomic_load(&trial->runs);
-  *begun = 0;
-  if (run < HFM__TRIAL_RUNS) {
-    *begun = hfm__clock_ns();
-    return (int32_t)(hfm__atomic_add(&trial->runs, 1) & 1);
+/* Which of `ways` ways the next run takes, or all that belong together. */
+HFM__PRIVATE int32_t hfm__trial_way(hfm__trial *trial, int32_t ways) {
+  int32_t best = 0, way;
+  intptr_t most = hfm__atomic_load(&trial->won[0]) + HFM__TRIAL_RUNS / 16;
+  if (hfm__atomic_load(&trial->runs) < HFM__TRIAL_RUNS) /* evenly, but in no step with a model's layers */
+    return (int32_t)(((uint32_t)hfm__atomic_add(&trial->turns, 1) * 2654435769u >> 16) * (uint32_t)ways >> 16);
+  for (way = 1; way < ways; way++) {
+    const intptr_t won = hfm__atomic_load(&trial->won[way]);
+    if (won > most) {
+      most = won;
+      best = way;
+    }
   }
-  return hfm__atomic_load(&trial->better) > HFM__TRIAL_RUNS / 4;
+  return best;
+}
+
+/* The time where a run that begins now counts, or 0. */
+HFM__PRIVATE uint64_t hfm__trial_begin(hfm__trial *trial) {
+  return hfm__atomic_load(&trial->runs) < HFM__TRIAL_RUNS ? hfm__clock_ns() : 0;
 }
 
 HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
-  uint64_t taken;
+  intptr_t taken;
+  int32_t other;
   if (!begun || bytes == 0) return;
-  taken = HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000) * 1000 / (uint64_t)bytes;
-  if (way == 0) hfm__atomic_store(&trial->first, (intptr_t)HFM__MIN(taken, (uint64_t)1000000));
-  else if (taken + taken / 32 < (uint64_t)hfm__atomic_load(&trial->first)) (void)hfm__atomic_add(&trial->better, 1);
+  taken = (intptr_t)HFM__MIN(HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000) * 1000 / (uint64_t)bytes,
+                             (uint64_t)1000000);
+  hfm__atomic_store(&trial->last[way], taken);
+  for (other = 0; other < HFM__MAX_WAYS; other++)
+    if (taken + taken / 32 < hfm__atomic_load(&trial->last[other])) (void)hfm__atomic_add(&trial->won[way], 1);
+  (void)hfm__atomic_add(&trial->runs, 1);
 }
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
@@ -40,9 +56,13 @@ typedef struct hfm__packing {
   hfm__lock lock;
   hfm__atomic credit;   /* nanoseconds that promotion may take now */
   /* Of float32 weights, and of 16-bit ones: */
-  hfm__trial fetch[2];    /* in products of one row, and */
-  hfm__trial in_order[2]; /* of few by kept panels */
+  hfm__trial one_row[2];  /* products of one row, HFM__ROW_...; and */
+  hfm__trial in_order[2]; /* whether panels are fetched in order in those of few rows by kept ones */
 } hfm__packing;
+
+/* Ways to multiply one row of x: four streams of the weight, which the processor fetches, or we; or two that we fetch,
+   if it is 16-bit. */
+enum { HFM__ROW_NOT_FETCHED, HFM__ROW_FETCHED, HFM__ROW_OF_TWO };
 
 typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
@@ -52,6 +72,14 @@ typedef struct hfm__cpu {
   const hfm__kernels *kernels;
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
+
+/* How a node multiplies one row by a weight, of f32 or of 16 bits. Small code leaves fetching to the processor. */
+HFM__PRIVATE void hfm__one_row_ways(const hfm__cpu *cpu, int32_t ways[2]) {
+  int32_t narrow;
+  for (narrow = 0; narrow < 2; narrow++)
+    ways[narrow] = HFM__SMALL || !cpu->packing ? HFM__ROW_NOT_FETCHED
+                                               : hfm__trial_way(&cpu->packing->one_row[narrow], HFM__ROW_OF_TWO + narrow);
+}
 
 HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
   switch (isa) {

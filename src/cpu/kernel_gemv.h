@@ -2,10 +2,11 @@
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other; 0 apart, one row four times. Each is the sum of
-   one vector of sums: the four are as many as are needed to keep up with memory. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hfm__gemv *g, int64_t r, int64_t row) {
-  const int two = !HFM__SMALL; /* vectors without a branch between them */
+/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
+   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
+                                                   int64_t r, int64_t row) {
+  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
   const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
@@ -20,15 +21,19 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
     const hfm__vf p = hfm__v_load(x + (i)); \
     v0 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w0 + (i)), v0); \
     v1 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w1 + (i)), v1); \
-    v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
-    v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    if (four) { \
+      v2 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w2 + (i)), v2); \
+      v3 = hfm__v_float_fma(p, HFM__FN(load_as)(dtype, w, w3 + (i)), v3); \
+    } \
   }
   for (i = 0; i + step <= k; i += step) {
     if (!HFM__SMALL && i % line == 0) { /* each line once */
       hfm__v_prefetch(next + i * size, 1);
       hfm__v_prefetch(next + (i + apart * k) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
-      hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      if (four) {
+        hfm__v_prefetch(next + (i + apart * k * 2) * size, 1);
+        hfm__v_prefetch(next + (i + apart * k * 3) * size, 1);
+      }
     }
     HFM__ADD_PRODUCTS(i)
     if (two) HFM__ADD_PRODUCTS(i + HFM__W)
@@ -40,16 +45,18 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const hf
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = hfm__v_sum(v2);
-  s3 = hfm__v_sum(v3);
+  s2 = four ? hfm__v_sum(v2) : 0;
+  s3 = four ? hfm__v_sum(v3) : 0;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
+    if (!four) continue;
     s2 += x[i] * HFM__FN(load_one_as)(dtype, w, w2 + i);
     s3 += x[i] * HFM__FN(load_one_as)(dtype, w, w3 + i);
   }
   out[0] = s0;
   out[apart] = s1;
+  if (!four) return;
   out[2 * apart] = s2;
   out[3 * apart] = s3;
 }
@@ -115,15 +122,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gemv_as)(const int32_t dtype, const hf
   int64_t row, r;
 #if HFM__SMALL /* one row of x after the other: the same sums */
   for (row = 0; row < g->rows; row++)
-    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, g, r, row);
+    for (r = 0; r < g->m; r++) HFM__FN(dots_as)(dtype, 4, g, r, row);
 #else
   if (HFM__ROWS_AT_ONCE > 2 && g->m > 2) {
     for (row = 0; row < g->rows; row++) HFM__FN(few_dots_as)(dtype, 4, g, 0, row);
   } else if (g->m > 1) {
     for (row = 0; row < g->rows; row++)
       for (r = 0; r < g->m; r += 2) HFM__FN(few_dots_as)(dtype, 2, g, r, row);
+  } else if (dtype != HFM_F32 && g->streams == 2) {
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 2, g, 0, row);
   } else {
-    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, g, 0, row);
+    for (row = 0; row < g->rows; row++) HFM__FN(dots_as)(dtype, 4, g, 0, row);
   }
 #endif
 }

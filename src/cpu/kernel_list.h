@@ -10,8 +10,8 @@ enum { HFM__STRIPS_ROWS = 36 };
 /* Bytes, where they are fetched in order: from what is read to what is fetched, where no row waits for another; of a
    block of K for all of them, where one does; and from the first of the lines fetched at a time to the next first. */
 enum { HFM__IN_ORDER_AHEAD = 8192, HFM__IN_ORDER_BLOCK = 16384, HFM__IN_ORDER_STEP = 256 };
-/* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later. */
-enum { HFM__FETCH_ROWS = 1536, HFM__FETCH_NARROW_ROWS = 2048 };
+/* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later; the same in two streams. */
+enum { HFM__FETCH_ROWS = 1536, HFM__FETCH_NARROW_ROWS = 2048, HFM__FETCH_OF_TWO = 3584 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
 enum { HFM__FETCH_PACKED = 16, HFM__SHORT_ROW = 256 };
 enum { HFM__FETCH_PANEL = 16 }; /* steps along K from what is written of a panel to what is fetched for it */
@@ -57,10 +57,11 @@ typedef struct hfm__ahead {
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
-   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: four streams of memory keep a
-   core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
+   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: several streams of memory keep
+   a core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
+  int32_t streams;    /* 4; or 2, where the weight is 16-bit and x one row: from row 0 and row `apart` on */
   int64_t m;          /* rows of x: 1 to FEW_ROWS */
   const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */

@@ -247,7 +247,10 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     end = hfm__take_panels(a, p, panel, panel1, held, scratch, &part);
     part.n = HFM__MIN(end * nr, p->n) - n0;
     trial = part.cold && rows <= HFM__STRIPS_ROWS && !HFM__SMALL ? &cpu->packing->in_order[p->dtype != HFM_F32] : NULL;
-    if (trial) part.in_order = hfm__trial_begin(trial, &tried);
+    if (trial) {
+      part.in_order = hfm__trial_way(trial, 2);
+      tried = hfm__trial_begin(trial);
+    }
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
     if (bias->data && bias->dtype == HFM_F32) part.bias = (const float *)bias->data + n0;
     if (bias->data && bias->dtype != HFM_F32) {
@@ -299,38 +302,41 @@ HFM__PRIVATE void hfm__finish_few_rows(const hfm__op_args *a, const hfm__product
   }
 }
 
-/* Few rows: the weight's rows as they lie. A chunk takes its part of each quarter of them, so that chunks that follow
-   each other continue the same four streams; the last one takes the up to three rows that are over, too. */
+/* Few rows: the weight's rows as they lie. A chunk takes its part of each quarter of them, or half, so that chunks that
+   follow each other continue the same streams; the last one takes the up to three rows that are over, too. */
 HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p, const float *const *rows,
                                     int64_t chunk) {
-  const int64_t quarter = p->n / 4, first = quarter * chunk / p->groups;
-  const int64_t row_bytes = p->k * hfm__dtype_size(p->dtype);
-  hfm__packing *packing = HFM__SMALL ? NULL : a->cpu->packing; /* small code leaves fetching to the processor */
-  hfm__trial *trial = packing && p->m == 1 ? &packing->fetch[p->dtype != HFM_F32] : NULL;
-  uint64_t begun = 0;
-  const int32_t way = trial ? hfm__trial_begin(trial, &begun) : p->m > 1; /* for several rows of x it always pays */
+  const int one = p->m == 1 && !HFM__SMALL, narrow = p->dtype != HFM_F32;
+  const int32_t way = one ? a->one_row[narrow] : HFM__ROW_FETCHED; /* for several rows of x it always pays */
+  const int32_t streams = way == HFM__ROW_OF_TWO ? 2 : 4;
+  const int64_t part = p->n / streams, first = part * chunk / p->groups, row_bytes = p->k * hfm__dtype_size(p->dtype);
+  hfm__trial *trial = one && a->cpu->packing ? &a->cpu->packing->one_row[narrow] : NULL;
+  const uint64_t begun = trial ? hfm__trial_begin(trial) : 0;
   int64_t i;
   hfm__gemv g;
-  g.rows = quarter * (chunk + 1) / p->groups - first;
+  g.rows = part * (chunk + 1) / p->groups - first;
   g.k = p->k;
-  g.apart = quarter;
+  g.apart = part;
+  g.streams = streams;
   g.m = p->m;
   for (i = 0; i < p->m; i++) g.x[i] = rows[i];
   g.weight = (const uint8_t *)a->in[1].data + first * row_bytes;
   g.dtype = p->dtype;
-  g.fetch = way * (p->dtype == HFM_F32 ? HFM__FETCH_ROWS : HFM__FETCH_NARROW_ROWS);
+  g.fetch = 0;
+  if (way == HFM__ROW_FETCHED) g.fetch = narrow ? HFM__FETCH_NARROW_ROWS : HFM__FETCH_ROWS;
+  if (way == HFM__ROW_OF_TWO) g.fetch = HFM__FETCH_OF_TWO;
   g.out = (float *)a->out[0].data + first;
   g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
-  if (trial) hfm__trial_end(trial, way, begun, 4 * g.rows * row_bytes);
-  for (i = 0; i < 4; i++) hfm__finish_few_rows(a, p, i * quarter + first, g.rows);
+  if (trial) hfm__trial_end(trial, way, begun, streams * g.rows * row_bytes);
+  for (i = 0; i < streams; i++) hfm__finish_few_rows(a, p, i * part + first, g.rows);
   if (chunk + 1 < p->groups) return;
-  g.rows = p->n - 4 * quarter;
+  g.rows = p->n - streams * part;
   g.apart = 0;
-  g.weight = (const uint8_t *)a->in[1].data + 4 * quarter * row_bytes;
-  g.out = (float *)a->out[0].data + 4 * quarter;
+  g.weight = (const uint8_t *)a->in[1].data + streams * part * row_bytes;
+  g.out = (float *)a->out[0].data + streams * part;
   a->cpu->kernels->gemv(&g);
-  hfm__finish_few_rows(a, p, 4 * quarter, g.rows);
+  hfm__finish_few_rows(a, p, streams * part, g.rows);
 }
 
 /* ---- linear ---- */

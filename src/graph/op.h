@@ -203,6 +203,7 @@ typedef struct hfm__op_args {
   const hfm__attrs *attrs;
   const int64_t *dims; /* values of the node's dimension attributes */
   uint64_t serial;     /* unique for (forward, node): for tags */
+  int32_t one_row[2];  /* how all chunks multiply one row by a weight, of f32 or of 16 bits: HFM__ROW_... */
   hfm__operand in[HFM__MAX_OP_INPUTS];
   hfm__operand out[HFM__MAX_OP_OUTPUTS];
 } hfm__op_args;

@@ -464,6 +464,7 @@ HFM__PRIVATE hfm_result hfm__node_start(hfm_session *session, const hfm__node *n
   hfm__op_args *args = &session->jobs[job].args;
   hfm__node_args(session->running, session->model, node, args);
   args->serial = ++session->serial;
+  hfm__one_row_ways(args->cpu, args->one_row);
   session->jobs[job].op = node->op;
   session->jobs[job].acquired = 0;
   session->jobs[job].first = session->chunks;

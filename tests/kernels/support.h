@@ -135,6 +135,8 @@ static void run_op(int op, hfm__op_args *args, int32_t threads) {
   if (!hfm__resolve_allocator(NULL, &mem)) exit(99);
   pool = hfm__pool_create(&mem, threads, 0, NULL);
   args->serial = serial++;
+  args->one_row[0] = (int32_t)(serial % HFM__ROW_OF_TWO); /* all ways make the same bits */
+  args->one_row[1] = (int32_t)(serial % (HFM__ROW_OF_TWO + 1));
   job.args = args;
   job.impl = &hfm__cpu_ops[op];
   job.workers = workers;
