@@ -390,8 +390,6 @@ static int set_up(int32_t isa, char **filters, int count) {
     if (cases[i].op < HFM__OP_COUNT) scratch = HFM__MAX(scratch, hfm__cpu_ops[cases[i].op].scratch(&cases[i].args));
   }
   for (i = 0; i < bench.threads; i++) {
-    bench.workers[i].index = i;
-    bench.workers[i].count = bench.threads;
     bench.workers[i].scratch = (uint8_t *)lines((size_t)scratch);
     memset(bench.workers[i].scratch, 0, (size_t)scratch);
   }

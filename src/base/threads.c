@@ -1,6 +1,7 @@
 /* ==== base/threads (private): clock, atomics, lock, and the pool that runs chunks ==============================
    The only file that knows about threads. A pool's workers persist; the caller is worker 0. Which worker runs a chunk
-   is dynamic (one shared counter), what a chunk computes is fixed, so results never depend on any of this. Under
+   is dynamic: each has a part of them, neighbours, and helps others once its own are done. What a chunk computes is
+   fixed, so results never depend on any of this. Under
    HFMODEL_NO_THREADS everything works on the calling thread, or on the caller's hfm_jobs. */
 
 /* Whose atomic operations there are. A compiler without any (tcc, say) gets a build for one thread. */
@@ -133,8 +134,9 @@ HFM__INLINE void hfm__atomic_store_pointer(void **p, void *value) {
 }
 #elif defined(HFM__ATOMICS_OF_GCC)
 HFM__INLINE intptr_t hfm__atomic_load(hfm__atomic *a) { return __atomic_load_n(&a->word, __ATOMIC_SEQ_CST); }
+/* Whoever sees it sees what was written before; but what is loaded afterwards may be older. */
 HFM__INLINE void hfm__atomic_store(hfm__atomic *a, intptr_t value) {
-  __atomic_store_n(&a->word, value, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&a->word, value, __ATOMIC_RELEASE);
 }
 /* 1 and the new value is there, or 0 and *expected is what was found. */
 HFM__INLINE int hfm__atomic_swap_if(hfm__atomic *a, intptr_t *expected, intptr_t value) {
@@ -238,21 +240,31 @@ typedef struct hfm__pool_thread {
 } hfm__pool_thread;
 #endif
 
+/* A processor has to ask the other one for a cache line that both write, which takes it as long as memory does: so what
+   each worker writes is 64 bytes apart, and what all of them read and write when a job begins together. */
+typedef struct hfm__pool_part {
+  hfm__atomic taken; /* chunks handed out, from its first on */
+  uint8_t apart[64 - sizeof(hfm__atomic)];
+} hfm__pool_part;
+
 typedef struct hfm__pool {
   hfm_allocator mem;
   hfm_jobs jobs;    /* the caller's pool, where run is set */
   int32_t threads;  /* workers, the caller included */
   int32_t spins;    /* polls before a worker parks */
+  uint64_t took;    /* what the caller's last chunk with a deadline took, in ns */
+  uint64_t part_bytes;
+  hfm__pool_part *parts; /* room for one of each worker */
   /* The job in progress: written by the caller while the gate is shut. */
   hfm__chunk_fn fn;
   void *ctx;
   int64_t first, count;
+  int32_t part_count; /* with a deadline 1, so that chunks are handed out in order; or few: they may differ in length */
   uint64_t deadline;
-  uint64_t took; /* what the caller's last chunk with a deadline took, in ns */
-  hfm__atomic taken; /* chunks handed out, from `first` on */
 #if HFM__THREADS
   hfm__atomic gate;   /* bit 0: open; above it: how many workers are inside */
   hfm__atomic epoch;  /* counts jobs; a change wakes the workers */
+  uint8_t apart[64];
   hfm__atomic parked; /* workers asleep, or about to be */
   hfm__atomic quit;
   hfm__lock lock;     /* guards only going to sleep and waking up */
@@ -263,30 +275,40 @@ typedef struct hfm__pool {
 #endif
 } hfm__pool;
 
-enum { HFM__MAX_THREADS = 1024 };
+enum { HFM__MAX_THREADS = 1024, HFM__PART_CHUNKS = 4 /* at least */ };
 
 /* A chunk takes about as long as the one before: it is begun where at least half of it is in time. */
 HFM__INLINE int hfm__is_late(uint64_t now, uint64_t took, uint64_t deadline) {
   return now + took / 2 >= deadline;
 }
 
+HFM__INLINE int64_t hfm__part_begin(const hfm__pool *pool, int32_t part) {
+  return pool->first + (pool->count - pool->first) * part / pool->part_count;
+}
+
 /* Runs chunks until there are no more or it is too late for one; `least` chunks are run whatever the clock says. */
 HFM__PRIVATE void hfm__pool_work(hfm__pool *pool, int32_t worker, int least) {
   const uint64_t deadline = pool->deadline;
   uint64_t now = deadline ? hfm__clock_ns() : 0, took = 0;
-  for (;;) {
-    int64_t chunk;
-    if (deadline && !least && hfm__is_late(now, took, deadline)) return;
-    least = 0;
-    if (hfm__atomic_load(&pool->taken) >= pool->count - pool->first) return;
-    chunk = pool->first + hfm__atomic_add(&pool->taken, 1);
-    if (chunk >= pool->count) return;
-    pool->fn(pool->ctx, chunk, worker);
-    if (deadline) {
-      const uint64_t begun = now;
-      now = hfm__clock_ns();
-      took = now - begun;
-      if (worker == 0) pool->took = took;
+  int32_t i;
+  for (i = 0; i < pool->part_count; i++) {
+    const int32_t part = (worker + i) % pool->part_count;
+    const int64_t first = hfm__part_begin(pool, part), count = hfm__part_begin(pool, part + 1) - first;
+    hfm__atomic *taken = &pool->parts[part].taken;
+    for (;;) {
+      int64_t chunk;
+      if (deadline && !least && hfm__is_late(now, took, deadline)) return;
+      least = 0;
+      if (hfm__atomic_load(taken) >= count) break;
+      chunk = hfm__atomic_add(taken, 1);
+      if (chunk >= count) break;
+      pool->fn(pool->ctx, first + chunk, worker);
+      if (deadline) {
+        const uint64_t begun = now;
+        now = hfm__clock_ns();
+        took = now - begun;
+        if (worker == 0) pool->took = took;
+      }
     }
   }
 }
@@ -396,7 +418,7 @@ HFM__PRIVATE void hfm__pool_free(hfm__pool *pool) {
 #if HFM__THREADS
   if (pool->members) {
     int32_t i;
-    hfm__atomic_store(&pool->quit, 1);
+    (void)hfm__atomic_add(&pool->quit, 1); /* before looking for sleepers */
     hfm__pool_wake(pool);
     for (i = 0; i < pool->started; i++) hfm__thread_join(&pool->members[i]);
     hfm__free(&pool->mem, pool->members, pool->member_bytes);
@@ -406,6 +428,7 @@ HFM__PRIVATE void hfm__pool_free(hfm__pool *pool) {
     hfm__lock_free(&pool->lock);
   }
 #endif
+  hfm__free(&pool->mem, pool->parts, pool->part_bytes);
   hfm__free(&pool->mem, pool, sizeof *pool);
 }
 
@@ -423,6 +446,12 @@ HFM__PRIVATE hfm__pool *hfm__pool_create(const hfm_allocator *mem, int32_t threa
   if (jobs) pool->jobs = *jobs;
 #endif
   pool->threads = threads > 0 ? threads : HFM__MIN(hfm__cpu_count(), 64);
+  pool->part_bytes = (uint64_t)pool->threads * sizeof *pool->parts;
+  pool->parts = (hfm__pool_part *)hfm__alloc_zero(mem, pool->part_bytes);
+  if (!pool->parts) {
+    hfm__pool_free(pool);
+    return NULL;
+  }
   if (pool->jobs.run) return pool;
 #if HFM__THREADS
   pool->spins = spin > 0 ? 2000000 : spin < 0 ? 0 : 2000;
@@ -457,18 +486,20 @@ HFM__PRIVATE hfm__pool *hfm__pool_create(const hfm_allocator *mem, int32_t threa
 }
 
 /* Runs fn(ctx, chunk, worker) for chunks first..count-1, each once, on all workers, until they are done or the deadline
-   (hfm__clock_ns; 0: none) is too near; at least one chunk. Returns the next chunk: all before it are complete. Never
-   waits for a worker that has not begun. One caller at a time. */
+   (hfm__clock_ns; 0: none) is too near; at least one chunk. Returns the next chunk: all before it are complete, none
+   after it begun. Never waits for a worker that has not begun. One caller at a time. */
 HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx, int64_t first, int64_t count,
                                    uint64_t deadline_ns) {
-  int64_t taken;
+  int32_t i;
   if (first >= count) return count;
   pool->fn = fn;
   pool->ctx = ctx;
   pool->first = first;
   pool->count = count;
   pool->deadline = deadline_ns;
-  hfm__atomic_store(&pool->taken, 0);
+  pool->part_count = 1;
+  if (!deadline_ns) pool->part_count = (int32_t)HFM__MIN(HFM__MAX((count - first) / HFM__PART_CHUNKS, 1), pool->threads);
+  for (i = 0; i < pool->part_count; i++) hfm__atomic_store(&pool->parts[i].taken, 0);
   if (pool->threads == 1 || count - first == 1) {
     hfm__pool_work(pool, 0, 1);
   } else if (pool->jobs.run) {
@@ -491,8 +522,7 @@ HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx,
     }
 #endif
   }
-  taken = hfm__atomic_load(&pool->taken);
-  return first + HFM__MIN(taken, count - first);
+  return deadline_ns ? HFM__MIN(first + hfm__atomic_load(&pool->parts[0].taken), count) : count;
 }
 
 /* Is it too late for another chunk of any job? */

@@ -107,11 +107,9 @@ HFM__PRIVATE void hfm__product_chunk(const hfm__product *p, int64_t chunk, int64
 }
 
 /* The panel that this worker is likely to need after its chunk, for it to be fetched meanwhile; p->panels: none. */
-HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group,
-                                        const hfm__worker *worker) {
+HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group) {
   int64_t later, block;
-  chunk += HFM__MAX(worker->count, 1);
-  if (chunk >= p->groups * p->row_blocks) return p->panels;
+  if (++chunk >= p->groups * p->row_blocks) return p->panels;
   hfm__product_chunk(p, chunk, &later, &block);
   return later == group ? p->panels : p->panels * later / p->groups;
 }
@@ -217,7 +215,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   row0 = p->m * block / p->row_blocks;
   rows = p->m * (block + 1) / p->row_blocks - row0;
   panel1 = p->panels * (group + 1) / p->groups;
-  later = hfm__product_later(p, chunk, group, worker);
+  later = hfm__product_later(p, chunk, group);
   if (worker->tag != a->serial) {
     worker->tag = a->serial;
     held->panel = held->count = 0;

@@ -198,11 +198,8 @@ HFM__PRIVATE hfm_result hfm__session_scratch(hfm_session *session, const hfm__pr
   result = hfm__session_block(session, &session->scratch, &session->scratch_bytes, all, "scratch memory", error);
   if (result != HFM_OK) return result;
   session->worker_scratch = each;
-  for (uint64_t i = 0; i < workers; i++) {
-    session->workers[i].index = (int32_t)i;
-    session->workers[i].count = session->pool->threads;
+  for (uint64_t i = 0; i < workers; i++)
     session->workers[i].scratch = hfm__align64(session->scratch) + i * each;
-  }
   return HFM_OK;
 }
 

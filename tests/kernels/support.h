@@ -143,7 +143,6 @@ static void run_op(int op, hfm__op_args *args, int32_t threads) {
   for (i = 0; i < threads; i++) {
     const size_t bytes = (size_t)(job.impl->scratch(args) + 63) / 64 * 64;
     memset(&workers[i], 0, sizeof workers[i]);
-    workers[i].index = i;
     scratch[i] = guarded_alloc(bytes, 0);
     workers[i].scratch = (uint8_t *)scratch[i].data;
     memset(workers[i].scratch, 0xff, bytes);
