@@ -76,7 +76,7 @@ static void test_many_jobs(void) {
   if (!CHECK(pool != NULL)) return;
   c = fresh(pool->threads);
   for (job = 0; job < 20000; job++) {
-    const int64_t chunks = job % 7;
+    const int64_t chunks = job % 23; /* in one part, or in up to four */
     expected += chunks;
     if (hfm__pool_run(pool, count_chunk, c, 0, chunks, 0) != chunks) break;
     if (hfm__atomic_load(&c->total) != expected) break;
@@ -128,6 +128,34 @@ static void test_callers_jobs(void) {
   check_each_once(c, 0, 100);
   CHECK_INT(jobs_runs, 1);
   CHECK(hfm__pool_run(pool, count_chunk, c, 200, 300, 1) > 200);
+  hfm__pool_free(pool);
+}
+
+static int64_t order[13], ordered;
+static void note_order(void *ctx, int64_t chunk, int32_t worker) {
+  (void)ctx;
+  (void)worker;
+  order[ordered++] = chunk;
+}
+
+/* Neighbours go to one worker; whoever is done helps the next ones. Few chunks, and all before a deadline, in order. */
+static void test_parts(void) {
+  const int64_t expected[3][13] = {
+      {8, 9, 10, 11, 12, 0, 1, 2, 3, 4, 5, 6, 7}, {0, 1, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}};
+  const int64_t counted[] = {13, 3, 13};
+  hfm_jobs jobs;
+  hfm__pool *pool;
+  size_t i;
+  jobs.ctx = NULL;
+  jobs.run = jobs_backwards;
+  pool = new_pool(3, 0, &jobs);
+  if (!CHECK(pool != NULL)) return;
+  for (i = 0; i < HFM__COUNT(counted); i++) {
+    ordered = 0;
+    CHECK_INT(hfm__pool_run(pool, note_order, NULL, 0, counted[i], i == 2 ? UINT64_MAX : 0), counted[i]);
+    CHECK_INT(ordered, counted[i]);
+    CHECK(!memcmp(order, expected[i], (size_t)counted[i] * sizeof *order));
+  }
   hfm__pool_free(pool);
 }
 
@@ -206,6 +234,7 @@ int main(void) {
   TEST(test_many_jobs);
   TEST(test_deadline);
   TEST(test_callers_jobs);
+  TEST(test_parts);
   TEST(test_create_and_free);
   TEST(test_out_of_memory);
   TEST(test_clock);
