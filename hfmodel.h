@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "9cc197e1ff46f211" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "0121dd4d6e6e4dd8" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -9799,6 +9799,7 @@ enum { HFM__STRIPS_ROWS = 36 };
 /* Bytes, where they are fetched in order: from what is read to what is fetched, where no row waits for another; of a
    block of K for all of them, where one does; and from the first of the lines fetched at a time to the next first. */
 enum { HFM__IN_ORDER_AHEAD = 8192, HFM__IN_ORDER_BLOCK = 16384, HFM__IN_ORDER_STEP = 256 };
+enum { HFM__PAGE_AHEAD = 2048 }; /* of each strip of a cache's page, likewise */
 /* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later; the same in two streams. */
 enum { HFM__FETCH_ROWS = 1536, HFM__FETCH_NARROW_ROWS = 2048, HFM__FETCH_OF_TWO = 3584 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
@@ -9838,8 +9839,8 @@ typedef struct hfm__gemm {
 /* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
    `at` and `gap` bytes further on, and `inner` bytes after either, to the second cache; then `at` goes on by `step`, a
    line if these are streams: many cores bring what they are asked for sooner if it is in several pages. With a step of
-   IN_ORDER_STEP lines that follow each other, whatever gap and inner are, to the first cache. Addresses are numbers:
-   they may go beyond what is there. */
+   IN_ORDER_STEP four lines that follow each other, and where a tile has two strips four more `gap` bytes further on, to
+   the first cache. Addresses are numbers: they may go beyond what is there. */
 typedef struct hfm__ahead {
   uintptr_t at, gap, inner, step;
   int64_t period, wait; /* passes until the next four */
@@ -10765,7 +10766,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -10785,18 +10786,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -11085,7 +11091,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -11105,18 +11111,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -11625,26 +11636,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -11655,8 +11680,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -11693,10 +11722,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -11723,9 +11752,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -11739,7 +11774,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
@@ -12593,7 +12628,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -12613,18 +12648,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -12913,7 +12953,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -12933,18 +12973,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -13453,26 +13498,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -13483,8 +13542,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -13521,10 +13584,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -13551,9 +13614,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -13567,7 +13636,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
@@ -14421,7 +14490,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14441,18 +14510,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -14741,7 +14815,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14761,18 +14835,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -15281,26 +15360,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -15311,8 +15404,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -15349,10 +15446,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -15379,9 +15476,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -15395,7 +15498,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
@@ -16250,7 +16353,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16270,18 +16373,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -16570,7 +16678,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16590,18 +16698,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -17110,26 +17223,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -17140,8 +17267,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -17178,10 +17309,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -17208,9 +17339,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -17224,7 +17361,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
@@ -18072,7 +18209,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -18092,18 +18229,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -18392,7 +18534,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -18412,18 +18554,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -18932,26 +19079,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -18962,8 +19123,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -19000,10 +19165,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -19030,9 +19195,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -19046,7 +19217,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
@@ -19899,7 +20070,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -19919,18 +20090,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -20219,7 +20395,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -20239,18 +20415,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -20759,26 +20940,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -20789,8 +20984,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -20827,10 +21026,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -20857,9 +21056,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -20873,7 +21078,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
@@ -21751,7 +21956,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -21771,18 +21976,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -22071,7 +22281,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -22091,18 +22301,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -22611,26 +22826,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -22641,8 +22870,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -22679,10 +22912,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -22709,9 +22942,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -22725,7 +22964,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
@@ -23669,7 +23908,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -23689,18 +23928,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -23989,7 +24233,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -24009,18 +24253,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -24529,26 +24778,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -24559,8 +24822,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -24597,10 +24864,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -24627,9 +24894,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -24643,7 +24916,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);
@@ -25494,7 +25767,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -25514,18 +25787,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -25814,7 +26092,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -25834,18 +26112,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
@@ -26354,26 +26637,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -26384,8 +26681,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -26422,10 +26723,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -26452,9 +26753,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -26468,7 +26775,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);

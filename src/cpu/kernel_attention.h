@@ -135,26 +135,40 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
+/* Element `at` of the i-th page, of floats. */
+HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
-  at += (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return (const float *)pages->data + at;
+  if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
+  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
   HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
   return a->wide;
 }
 
-/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
-HFM__TARGET HFM__LONG_INLINE const char *HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t i = j / a->v.positions, page = HFM__HAS_STATES && a->v.page ? (int64_t)a->v.page[i] : i;
-  return (const char *)a->v.data + (page * a->v.apart + j % a->v.positions * a->head) * (a->dtype == HFM_F32 ? 4 : 2);
+/* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
+   little ahead, and at its end what comes after it, `next`. */
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
+                                                     const float *page, int64_t apart, float *c, int64_t ldc,
+                                                     int32_t more, const float *next) {
+  const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
+  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  ahead.gap = (uintptr_t)apart * sizeof(float);
+  ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
+  if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
+  ahead.at = (uintptr_t)next;
+  HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
 /* sums[rows][NR] = weights times columns d .. of the values, keys [begin, end) of the tile. Page by page: a sum goes on
    where the page before has left it, so its order is that of the keys; in strict mode it is rounded to float there,
    whether the pages are a cache's or not. */
-HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, int64_t rows, int64_t lds,
-                                                           int64_t d, int64_t begin, int64_t end, float *sums) {
+HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention *a, const int cold, int64_t rows,
+                                                           int64_t lds, int64_t d, int64_t begin, int64_t end,
+                                                           float *sums) {
   const int64_t strips = HFM__MIN(HFM__NR, a->head - d + HFM__STRIP - 1) / HFM__STRIP;
   const int64_t positions = a->v.positions;
   const int64_t apart = strips > 1 ? positions * HFM__STRIP : 0; /* a strip that is not there: any columns will do */
@@ -165,8 +179,12 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     const int64_t slot = j % positions;
     const float *strip = HFM__FN(of_page)(a, &a->v, j / positions, d * positions, strips * positions * HFM__STRIP);
     next = HFM__MIN(j - j % most + most, end);
-    HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                       &nothing);
+    if (cold)
+      HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+    else
+      HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
+                         &nothing);
   }
 }
 
@@ -203,10 +221,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time: a panel's share of the values with its scores. */
-  const int cached = HFM__HAS_STATES && r0 == 0 && a->v.page;
-  const int64_t share = cached ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
+  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
+  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
+                   a->v.page && a->dtype == HFM_F32;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -233,9 +251,15 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
     ahead = HFM__FN(look_later)(a, r0, rows, (end - begin) / HFM__NR * (a->head / HFM__PACE));
   for (j = begin; j < end; j += HFM__NR) {
     const float *panel = HFM__FN(of_page)(a, &a->k, j / HFM__PAGE, j % HFM__PAGE * a->head, HFM__NR * a->head);
-    if (cached) ahead.at = (uintptr_t)HFM__FN(values_of)(a, j);
-    HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP,
-                       a->scores + j, lds, 0, &ahead);
+    if (cold) {
+      const int64_t next = j + HFM__NR;
+      HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
+                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+    } else {
+      HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
+                         &ahead);
+    }
   }
   if (!HFM__SMALL) HFM__FN(fetch_rows)(a, r0, rows);
   /* All maxima first: the next row's would wait for the exponentials of the one before. */
@@ -249,7 +273,7 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   }
   for (d = 0; d < a->head; d += HFM__NR) {
     const int64_t n = HFM__MIN(HFM__NR, a->head - d);
-    HFM__FN(weighted_values)(a, rows, lds, d, first, past, sums);
+    HFM__FN(weighted_values)(a, cold, rows, lds, d, first, past, sums);
     for (r = 0; r < rows; r++) {
       const float whole = last && a->total[r0 + r] != 0.0f ? 1.0f / a->total[r0 + r] : 1.0f;
       HFM__FN(gather_row)(a->out + (r0 + r) * a->ldo + d, sums + r * HFM__NR, factor[r], whole, n);

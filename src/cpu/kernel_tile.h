@@ -23,7 +23,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && vectors == 2 && step_on == HFM__IN_ORDER_STEP; /* more vectors: of many rows */
+  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -43,18 +43,23 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
 #define HFM__FMA(r, v) if (vectors > v) c##r##_##v = HFM__PRODUCT(x, w##v, c##r##_##v);
 #define HFM__X(r) (packed ? a + step * rows + r : (r < 3 ? a : r < 6 ? a3 : r < 9 ? a6 : a9) + r % 3 * lda + step)
 #define HFM__ROW(r) if (rows > r) { const hfm__vt x = HFM__FACTOR(HFM__X(r)); HFM__COLUMNS(HFM__FMA, r) }
-#define HFM__FETCH(level, line1, line2) { \
-    hfm__v_prefetch((const char *)next, level); \
-    hfm__v_prefetch((const char *)(next + (line1)), level); \
-    hfm__v_prefetch((const char *)(next + (line2)), level); \
-    hfm__v_prefetch((const char *)(next + (line2) + (line1)), level); \
+#define HFM__FETCH(at, level, line1, line2) { \
+    hfm__v_prefetch((const char *)(at), level); \
+    hfm__v_prefetch((const char *)((at) + (line1)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2)), level); \
+    hfm__v_prefetch((const char *)((at) + (line2) + (line1)), level); \
   }
 #define HFM__STEP(number) { \
     const int step = number; \
     HFM__WEIGHTS(HFM__LOAD) \
     HFM__WEIGHTS(HFM__KEEP) \
     if (step == 0 && --wait == 0) { \
-      if (in_order) HFM__FETCH(1, 64, 128) else HFM__FETCH(2, inner, gap) \
+      if (in_order) { \
+        HFM__FETCH(next, 1, 64, 128) \
+        if (vectors > 2) HFM__FETCH(next + gap, 1, 64, 128) \
+      } else { \
+        HFM__FETCH(next, 2, inner, gap) \
+      } \
       next += step_on; \
       wait = period; \
     } \
