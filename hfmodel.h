@@ -2,7 +2,7 @@
    Either the MIT licence or the Unlicense, at your choice: see the end of this file. */
 #ifndef HFMODEL_H
 #define HFMODEL_H
-#define HFMODEL_SOURCE_ID "0121dd4d6e6e4dd8" /* of the src/ that this file was made from */
+#define HFMODEL_SOURCE_ID "b0c27b504768ceef" /* of the src/ that this file was made from */
 /* ==== begin src/manual.h ==== */
 /*
   hfmodel.h - Hugging Face Transformers models in one C header
@@ -1849,8 +1849,8 @@ HFM__PRIVATE void hfm__sort_items(void *items, size_t count, size_t size, const 
 /* ==== base/threads (private): clock, atomics, lock, and the pool that runs chunks ==============================
    The only file that knows about threads. A pool's workers persist; the caller is worker 0. Which worker runs a chunk
    is dynamic: each has a part of them, neighbours, and helps others once its own are done. What a chunk computes is
-   fixed, so results never depend on any of this. Under
-   HFMODEL_NO_THREADS everything works on the calling thread, or on the caller's hfm_jobs. */
+   fixed, so results never depend on any of this. Under HFMODEL_NO_THREADS everything works on the calling thread, or on
+   the caller's hfm_jobs. */
 
 /* Whose atomic operations there are. A compiler without any (tcc, say) gets a build for one thread. */
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -2096,18 +2096,18 @@ typedef struct hfm__pool_part {
 } hfm__pool_part;
 
 typedef struct hfm__pool {
+  uint64_t took;    /* what the caller's last chunk with a deadline took, in ns: apart from what workers read */
   hfm_allocator mem;
   hfm_jobs jobs;    /* the caller's pool, where run is set */
   int32_t threads;  /* workers, the caller included */
   int32_t spins;    /* polls before a worker parks */
-  uint64_t took;    /* what the caller's last chunk with a deadline took, in ns */
   uint64_t part_bytes;
   hfm__pool_part *parts; /* room for one of each worker */
   /* The job in progress: written by the caller while the gate is shut. */
   hfm__chunk_fn fn;
   void *ctx;
   int64_t first, count;
-  int32_t part_count; /* with a deadline 1, so that chunks are handed out in order; or few: they may differ in length */
+  int32_t part_count; /* with a deadline 1, so that chunks are handed out in order; else at most one for a worker */
   uint64_t deadline;
 #if HFM__THREADS
   hfm__atomic gate;   /* bit 0: open; above it: how many workers are inside */
@@ -2123,7 +2123,8 @@ typedef struct hfm__pool {
 #endif
 } hfm__pool;
 
-enum { HFM__MAX_THREADS = 1024, HFM__PART_CHUNKS = 4 /* at least */ };
+enum { HFM__MAX_THREADS = 1024 };
+enum { HFM__PART_CHUNKS = 4 }; /* at least: fewer are handed out one by one, as they may differ in length */
 
 /* A chunk takes about as long as the one before: it is begun where at least half of it is in time. */
 HFM__INLINE int hfm__is_late(uint64_t now, uint64_t took, uint64_t deadline) {
@@ -2346,7 +2347,8 @@ HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx,
   pool->count = count;
   pool->deadline = deadline_ns;
   pool->part_count = 1;
-  if (!deadline_ns) pool->part_count = (int32_t)HFM__MIN(HFM__MAX((count - first) / HFM__PART_CHUNKS, 1), pool->threads);
+  if (!deadline_ns && count - first >= HFM__PART_CHUNKS)
+    pool->part_count = (int32_t)HFM__MIN((count - first) / HFM__PART_CHUNKS, (int64_t)pool->threads);
   for (i = 0; i < pool->part_count; i++) hfm__atomic_store(&pool->parts[i].taken, 0);
   if (pool->threads == 1 || count - first == 1) {
     hfm__pool_work(pool, 0, 1);
@@ -2370,7 +2372,15 @@ HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx,
     }
 #endif
   }
-  return deadline_ns ? HFM__MIN(first + hfm__atomic_load(&pool->parts[0].taken), count) : count;
+  if (deadline_ns) return HFM__MIN(first + hfm__atomic_load(&pool->parts[0].taken), count);
+  for (i = 0; i < pool->part_count; i++) /* a caller's pool that ran nobody */
+    if (hfm__atomic_load(&pool->parts[i].taken) < hfm__part_begin(pool, i + 1) - hfm__part_begin(pool, i)) return first;
+  return count;
+}
+
+/* From a chunk to the one that its worker is likely to take next: as many workers share a part. */
+HFM__PRIVATE int32_t hfm__pool_stride(const hfm__pool *pool) {
+  return (pool->threads + pool->part_count - 1) / pool->part_count;
 }
 
 /* Is it too late for another chunk of any job? */
@@ -9525,6 +9535,7 @@ typedef struct hfm__operand {
 
 /* One thread's share of a session. */
 typedef struct hfm__worker {
+  int32_t stride;   /* from one of its chunks to the one that it is likely to take next; 0: to the next one */
   uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
   uint64_t node;    /* the serial of the node whose chunk was the last to run here */
   uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 after another node's chunk */
@@ -9799,7 +9810,7 @@ enum { HFM__STRIPS_ROWS = 36 };
 /* Bytes, where they are fetched in order: from what is read to what is fetched, where no row waits for another; of a
    block of K for all of them, where one does; and from the first of the lines fetched at a time to the next first. */
 enum { HFM__IN_ORDER_AHEAD = 8192, HFM__IN_ORDER_BLOCK = 16384, HFM__IN_ORDER_STEP = 256 };
-enum { HFM__PAGE_AHEAD = 2048 }; /* of each strip of a cache's page, likewise */
+enum { HFM__PAGE_AHEAD = 2048 }; /* from what is read of each strip of a cache's page to what is fetched */
 /* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later; the same in two streams. */
 enum { HFM__FETCH_ROWS = 1536, HFM__FETCH_NARROW_ROWS = 2048, HFM__FETCH_OF_TWO = 3584 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
@@ -9838,20 +9849,21 @@ typedef struct hfm__gemm {
 
 /* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
    `at` and `gap` bytes further on, and `inner` bytes after either, to the second cache; then `at` goes on by `step`, a
-   line if these are streams: many cores bring what they are asked for sooner if it is in several pages. With a step of
-   IN_ORDER_STEP four lines that follow each other, and where a tile has two strips four more `gap` bytes further on, to
-   the first cache. Addresses are numbers: they may go beyond what is there. */
+   line if these are streams: many cores bring what they are asked for sooner if it is in several pages. In order, four
+   lines that follow each other, and where a tile has two strips four more `gap` bytes further on, to the first cache.
+   Addresses are numbers: they may go beyond what is there. */
 typedef struct hfm__ahead {
+  int32_t in_order;
   uintptr_t at, gap, inner, step;
   int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
-   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: several streams of memory keep
-   a core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
+   `weight` and, with `apart` > 0, as many from row `apart` on and, in four streams, 2 `apart` and 3 `apart`: several
+   streams of memory keep a core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
-  int32_t streams;    /* 4; or 2, where the weight is 16-bit and x one row: from row 0 and row `apart` on */
+  int32_t streams;    /* 4; or 2, where the weight is 16-bit and x one row */
   int64_t m;          /* rows of x: 1 to FEW_ROWS */
   const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */
@@ -10520,12 +10532,12 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -10554,17 +10566,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -10766,7 +10778,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -10937,6 +10949,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -11091,7 +11104,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -11262,6 +11275,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -11638,7 +11652,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -11650,17 +11665,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -11682,7 +11705,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -11722,10 +11748,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -11756,8 +11785,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }
@@ -12382,12 +12413,12 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -12416,17 +12447,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -12628,7 +12659,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -12799,6 +12830,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -12953,7 +12985,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -13124,6 +13156,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -13500,7 +13533,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -13512,17 +13546,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -13544,7 +13586,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -13584,10 +13629,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -13618,8 +13666,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }
@@ -14244,12 +14294,12 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -14278,17 +14328,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -14490,7 +14540,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14661,6 +14711,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -14815,7 +14866,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -14986,6 +15037,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -15362,7 +15414,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -15374,17 +15427,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -15406,7 +15467,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -15446,10 +15510,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -15480,8 +15547,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }
@@ -16107,12 +16176,12 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -16141,17 +16210,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -16353,7 +16422,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16524,6 +16593,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -16678,7 +16748,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -16849,6 +16919,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -17225,7 +17296,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -17237,17 +17309,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -17269,7 +17349,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -17309,10 +17392,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -17343,8 +17429,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }
@@ -17963,12 +18051,12 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -17997,17 +18085,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -18209,7 +18297,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -18380,6 +18468,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -18534,7 +18623,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -18705,6 +18794,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -19081,7 +19171,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -19093,17 +19184,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -19125,7 +19224,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -19165,10 +19267,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -19199,8 +19304,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }
@@ -19824,12 +19931,12 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -19858,17 +19965,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -20070,7 +20177,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -20241,6 +20348,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -20395,7 +20503,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -20566,6 +20674,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -20942,7 +21051,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -20954,17 +21064,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -20986,7 +21104,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -21026,10 +21147,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -21060,8 +21184,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }
@@ -21710,12 +21836,12 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -21744,17 +21870,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -21956,7 +22082,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -22127,6 +22253,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -22281,7 +22408,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -22452,6 +22579,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -22828,7 +22956,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -22840,17 +22969,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -22872,7 +23009,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -22912,10 +23052,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -22946,8 +23089,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }
@@ -23662,12 +23807,12 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -23696,17 +23841,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -23908,7 +24053,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -24079,6 +24224,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -24233,7 +24379,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -24404,6 +24550,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -24780,7 +24927,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -24792,17 +24940,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -24824,7 +24980,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -24864,10 +25023,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -24898,8 +25060,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }
@@ -25521,12 +25685,12 @@ HFM__TARGET HFM__PRIVATE void HFM__FN(rotary)(const float *x, const float *cosin
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -25555,17 +25719,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);
@@ -25767,7 +25931,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -25938,6 +26102,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -26092,7 +26257,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -26263,6 +26428,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;
@@ -26639,7 +26805,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -26651,17 +26818,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -26683,7 +26858,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -26723,10 +26901,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -26757,8 +26938,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }
@@ -26876,48 +27059,68 @@ static const hfm__kernels HFM__FN(kernels) = {
 /* ==== begin src/cpu/cpu.h ==== */
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
-/* Ways to do the same, tried in turns while they are new: whether and how it pays to fetch weights ahead of use differs
-   from core to core. A run wins against another way's last one if it took a 32nd less time for its bytes; afterwards the
-   way that won the most is used, which must be clearly more than the first one did: whatever else stops a thread for a
-   while spoils single runs. */
-enum { HFM__MAX_WAYS = 3, HFM__TRIAL_RUNS = 192 };
+/* Ways to do the same, each tried for some runs while they are new: whether and how it pays to fetch weights ahead of
+   use differs from core to core. Afterwards the one with the least median time for its bytes is used, where that is a
+   32nd less than the first one's: whatever else stops a thread for a while spoils single runs. */
+enum { HFM__MAX_WAYS = 3, HFM__TRIAL_RUNS = 31 /* of each */ };
 
 typedef struct hfm__trial {
-  hfm__atomic turns, runs;                              /* begun, and ended */
-  hfm__atomic last[HFM__MAX_WAYS], won[HFM__MAX_WAYS]; /* picoseconds for a byte; how often */
+  hfm__atomic found; /* the way, plus 1; 0: none yet */
+  hfm__atomic runs[HFM__MAX_WAYS];
+  hfm__atomic taken[HFM__MAX_WAYS][HFM__TRIAL_RUNS]; /* picoseconds for a byte */
 } hfm__trial;
 
-/* Which of `ways` ways the next run takes, or all that belong together. */
-HFM__PRIVATE int32_t hfm__trial_way(hfm__trial *trial, int32_t ways) {
-  int32_t best = 0, way;
-  intptr_t most = hfm__atomic_load(&trial->won[0]) + HFM__TRIAL_RUNS / 16;
-  if (hfm__atomic_load(&trial->runs) < HFM__TRIAL_RUNS) /* evenly, but in no step with a model's layers */
-    return (int32_t)(((uint32_t)hfm__atomic_add(&trial->turns, 1) * 2654435769u >> 16) * (uint32_t)ways >> 16);
-  for (way = 1; way < ways; way++) {
-    const intptr_t won = hfm__atomic_load(&trial->won[way]);
-    if (won > most) {
-      most = won;
-      best = way;
-    }
-  }
-  return best;
+/* Which of `ways` ways is taken by the run, or by all runs that belong together, of number `turn`: as if by chance,
+   since those of one kind may come in step with a model's layers. */
+HFM__PRIVATE int32_t hfm__trial_way(hfm__trial *trial, int32_t ways, uint64_t turn) {
+  const intptr_t found = hfm__atomic_load(&trial->found);
+  uint32_t bits = (uint32_t)turn * 2654435769u;
+  if (found) return (int32_t)found - 1;
+  bits = (bits ^ bits >> 15) * 2246822519u;
+  return (int32_t)((bits >> 16) * (uint32_t)ways >> 16);
+}
+
+/* The number of a run that belongs to no others. */
+HFM__PRIVATE uint64_t hfm__trial_turn(hfm__trial *trial) {
+  return (uint64_t)hfm__atomic_load(&trial->runs[0]) + (uint64_t)hfm__atomic_load(&trial->runs[1]);
 }
 
 /* The time where a run that begins now counts, or 0. */
 HFM__PRIVATE uint64_t hfm__trial_begin(hfm__trial *trial) {
-  return hfm__atomic_load(&trial->runs) < HFM__TRIAL_RUNS ? hfm__clock_ns() : 0;
+  return hfm__atomic_load(&trial->found) ? 0 : hfm__clock_ns();
 }
 
-HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
-  intptr_t taken;
-  int32_t other;
+HFM__PRIVATE intptr_t hfm__trial_median(hfm__trial *trial, int32_t way) {
+  intptr_t sorted[HFM__TRIAL_RUNS];
+  int32_t i, at;
+  for (i = 0; i < HFM__TRIAL_RUNS; i++) {
+    const intptr_t taken = hfm__atomic_load(&trial->taken[way][i]);
+    for (at = i; at > 0 && sorted[at - 1] > taken; at--) sorted[at] = sorted[at - 1];
+    sorted[at] = taken;
+  }
+  return sorted[HFM__TRIAL_RUNS / 2];
+}
+
+HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t ways, int32_t way, uint64_t begun, int64_t bytes) {
+  const uint64_t most = 1000000, ns = begun ? hfm__clock_ns() - begun : 0;
+  intptr_t run, least;
+  int32_t best = 0, other;
   if (!begun || bytes == 0) return;
-  taken = (intptr_t)HFM__MIN(HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000) * 1000 / (uint64_t)bytes,
-                             (uint64_t)1000000);
-  hfm__atomic_store(&trial->last[way], taken);
-  for (other = 0; other < HFM__MAX_WAYS; other++)
-    if (taken + taken / 32 < hfm__atomic_load(&trial->last[other])) (void)hfm__atomic_add(&trial->won[way], 1);
-  (void)hfm__atomic_add(&trial->runs, 1);
+  run = hfm__atomic_add(&trial->runs[way], 1);
+  if (run >= HFM__TRIAL_RUNS) return;
+  hfm__atomic_store(&trial->taken[way][run],
+                    (intptr_t)(ns < most * most ? HFM__MIN(ns * 1000 / (uint64_t)bytes, most) : most));
+  for (other = 0; other < ways; other++)
+    if (hfm__atomic_load(&trial->runs[other]) < HFM__TRIAL_RUNS) return;
+  least = hfm__trial_median(trial, 0);
+  least -= least / 32;
+  for (other = 1; other < ways; other++) {
+    const intptr_t median = hfm__trial_median(trial, other);
+    if (median >= least) continue;
+    least = median;
+    best = other;
+  }
+  hfm__atomic_store(&trial->found, best + 1);
 }
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
@@ -26936,9 +27139,12 @@ typedef struct hfm__packing {
   hfm__trial in_order[2]; /* whether panels are fetched in order in those of few rows by kept ones */
 } hfm__packing;
 
-/* Ways to multiply one row of x: four streams of the weight, which the processor fetches, or we; or two that we fetch,
-   if it is 16-bit. */
+/* Ways to multiply one row of x: four streams of the weight, which the processor fetches, or we; or, if it is 16-bit,
+   two that we fetch. */
 enum { HFM__ROW_NOT_FETCHED, HFM__ROW_FETCHED, HFM__ROW_OF_TWO };
+
+/* How many of these there are for f32 weights (0) and for those of 16 bits (1). */
+HFM__INLINE int32_t hfm__row_ways(int32_t narrow) { return narrow ? HFM__ROW_OF_TWO + 1 : HFM__ROW_FETCHED + 1; }
 
 typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
@@ -26949,12 +27155,15 @@ typedef struct hfm__cpu {
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
 
-/* How a node multiplies one row by a weight, of f32 or of 16 bits. Small code leaves fetching to the processor. */
-HFM__PRIVATE void hfm__one_row_ways(const hfm__cpu *cpu, int32_t ways[2]) {
-  int32_t narrow;
-  for (narrow = 0; narrow < 2; narrow++)
-    ways[narrow] = HFM__SMALL || !cpu->packing ? HFM__ROW_NOT_FETCHED
-                                               : hfm__trial_way(&cpu->packing->one_row[narrow], HFM__ROW_OF_TWO + narrow);
+/* How the node of number `serial` multiplies one row by a weight, of f32 and of 16 bits. Small code leaves fetching to
+   the processor. */
+HFM__PRIVATE void hfm__one_row_ways(const hfm__cpu *cpu, uint64_t serial, int32_t ways[2]) {
+  int32_t i;
+  for (i = 0; i < 2; i++) {
+    ways[i] = HFM__ROW_NOT_FETCHED;
+    if (HFM__SMALL || !cpu->packing) continue;
+    ways[i] = hfm__trial_way(&cpu->packing->one_row[i], hfm__row_ways(i), serial);
+  }
 }
 
 HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {
@@ -27359,9 +27568,11 @@ HFM__PRIVATE void hfm__product_chunk(const hfm__product *p, int64_t chunk, int64
 }
 
 /* The panel that this worker is likely to need after its chunk, for it to be fetched meanwhile; p->panels: none. */
-HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group) {
+HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group,
+                                        const hfm__worker *worker) {
   int64_t later, block;
-  if (++chunk >= p->groups * p->row_blocks) return p->panels;
+  chunk += HFM__MAX(worker->stride, 1);
+  if (chunk >= p->groups * p->row_blocks) return p->panels;
   hfm__product_chunk(p, chunk, &later, &block);
   return later == group ? p->panels : p->panels * later / p->groups;
 }
@@ -27467,7 +27678,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   row0 = p->m * block / p->row_blocks;
   rows = p->m * (block + 1) / p->row_blocks - row0;
   panel1 = p->panels * (group + 1) / p->groups;
-  later = hfm__product_later(p, chunk, group);
+  later = hfm__product_later(p, chunk, group, worker);
   if (worker->tag != a->serial) {
     worker->tag = a->serial;
     held->panel = held->count = 0;
@@ -27498,7 +27709,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     part.n = HFM__MIN(end * nr, p->n) - n0;
     trial = part.cold && rows <= HFM__STRIPS_ROWS && !HFM__SMALL ? &cpu->packing->in_order[p->dtype != HFM_F32] : NULL;
     if (trial) {
-      part.in_order = hfm__trial_way(trial, 2);
+      part.in_order = hfm__trial_way(trial, 2, hfm__trial_turn(trial));
       tried = hfm__trial_begin(trial);
     }
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
@@ -27530,7 +27741,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       if (residual->data) part.residual = (const float *)residual->data + row0 * ldr + n0;
       gemm(&part);
     }
-    if (trial) hfm__trial_end(trial, part.in_order, tried, part.n * p->k * hfm__dtype_size(p->dtype));
+    if (trial) hfm__trial_end(trial, 2, part.in_order, tried, part.n * p->k * hfm__dtype_size(p->dtype));
   }
   if (begun) hfm__panels_earn(cpu, hfm__clock_ns() - begun);
 }
@@ -27560,7 +27771,8 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   const int32_t way = one ? a->one_row[narrow] : HFM__ROW_FETCHED; /* for several rows of x it always pays */
   const int32_t streams = way == HFM__ROW_OF_TWO ? 2 : 4;
   const int64_t part = p->n / streams, first = part * chunk / p->groups, row_bytes = p->k * hfm__dtype_size(p->dtype);
-  hfm__trial *trial = one && a->cpu->packing ? &a->cpu->packing->one_row[narrow] : NULL;
+  const int is_sample = one && chunk == p->groups / 2; /* of a node, whose chunks have good or bad luck together */
+  hfm__trial *trial = is_sample && a->cpu->packing ? &a->cpu->packing->one_row[narrow] : NULL;
   const uint64_t begun = trial ? hfm__trial_begin(trial) : 0;
   int64_t i;
   hfm__gemv g;
@@ -27578,7 +27790,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   g.out = (float *)a->out[0].data + first;
   g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
-  if (trial) hfm__trial_end(trial, way, begun, streams * g.rows * row_bytes);
+  if (trial) hfm__trial_end(trial, hfm__row_ways(narrow), way, begun, streams * g.rows * row_bytes);
   for (i = 0; i < streams; i++) hfm__finish_few_rows(a, p, i * part + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - streams * part;
@@ -39312,6 +39524,7 @@ HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t index) {
   args = &session->jobs[j].args;
   if (worker->node != args->serial) worker->tag = 0;
   worker->node = args->serial;
+  worker->stride = hfm__pool_stride(session->pool);
   hfm__cpu_ops[session->jobs[j].op].run(args, chunk - session->jobs[j].first, worker);
 }
 
@@ -39320,7 +39533,7 @@ HFM__PRIVATE hfm_result hfm__node_start(hfm_session *session, const hfm__node *n
   hfm__op_args *args = &session->jobs[job].args;
   hfm__node_args(session->running, session->model, node, args);
   args->serial = ++session->serial;
-  hfm__one_row_ways(args->cpu, args->one_row);
+  hfm__one_row_ways(args->cpu, args->serial, args->one_row);
   session->jobs[job].op = node->op;
   session->jobs[job].acquired = 0;
   session->jobs[job].first = session->chunks;

@@ -86,7 +86,7 @@ static void run_chunk(void *ctx, int64_t chunk, int32_t worker) {
 static void run_op(bench_case *c) {
   int32_t i;
   c->args.serial = ++bench.serial;
-  hfm__one_row_ways(c->args.cpu, c->args.one_row);
+  hfm__one_row_ways(c->args.cpu, c->args.serial, c->args.one_row);
   for (i = 0; i < bench.threads; i++) bench.workers[i].tag = 0;
   (void)hfm__pool_run(bench.peaks.pool, run_chunk, c, 0, hfm__cpu_ops[c->op].chunks(&c->args), 0);
 }

@@ -1,8 +1,8 @@
 /* ==== base/threads (private): clock, atomics, lock, and the pool that runs chunks ==============================
    The only file that knows about threads. A pool's workers persist; the caller is worker 0. Which worker runs a chunk
    is dynamic: each has a part of them, neighbours, and helps others once its own are done. What a chunk computes is
-   fixed, so results never depend on any of this. Under
-   HFMODEL_NO_THREADS everything works on the calling thread, or on the caller's hfm_jobs. */
+   fixed, so results never depend on any of this. Under HFMODEL_NO_THREADS everything works on the calling thread, or on
+   the caller's hfm_jobs. */
 
 /* Whose atomic operations there are. A compiler without any (tcc, say) gets a build for one thread. */
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -248,18 +248,18 @@ typedef struct hfm__pool_part {
 } hfm__pool_part;
 
 typedef struct hfm__pool {
+  uint64_t took;    /* what the caller's last chunk with a deadline took, in ns: apart from what workers read */
   hfm_allocator mem;
   hfm_jobs jobs;    /* the caller's pool, where run is set */
   int32_t threads;  /* workers, the caller included */
   int32_t spins;    /* polls before a worker parks */
-  uint64_t took;    /* what the caller's last chunk with a deadline took, in ns */
   uint64_t part_bytes;
   hfm__pool_part *parts; /* room for one of each worker */
   /* The job in progress: written by the caller while the gate is shut. */
   hfm__chunk_fn fn;
   void *ctx;
   int64_t first, count;
-  int32_t part_count; /* with a deadline 1, so that chunks are handed out in order; or few: they may differ in length */
+  int32_t part_count; /* with a deadline 1, so that chunks are handed out in order; else at most one for a worker */
   uint64_t deadline;
 #if HFM__THREADS
   hfm__atomic gate;   /* bit 0: open; above it: how many workers are inside */
@@ -275,7 +275,8 @@ typedef struct hfm__pool {
 #endif
 } hfm__pool;
 
-enum { HFM__MAX_THREADS = 1024, HFM__PART_CHUNKS = 4 /* at least */ };
+enum { HFM__MAX_THREADS = 1024 };
+enum { HFM__PART_CHUNKS = 4 }; /* at least: fewer are handed out one by one, as they may differ in length */
 
 /* A chunk takes about as long as the one before: it is begun where at least half of it is in time. */
 HFM__INLINE int hfm__is_late(uint64_t now, uint64_t took, uint64_t deadline) {
@@ -498,7 +499,8 @@ HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx,
   pool->count = count;
   pool->deadline = deadline_ns;
   pool->part_count = 1;
-  if (!deadline_ns) pool->part_count = (int32_t)HFM__MIN(HFM__MAX((count - first) / HFM__PART_CHUNKS, 1), pool->threads);
+  if (!deadline_ns && count - first >= HFM__PART_CHUNKS)
+    pool->part_count = (int32_t)HFM__MIN((count - first) / HFM__PART_CHUNKS, (int64_t)pool->threads);
   for (i = 0; i < pool->part_count; i++) hfm__atomic_store(&pool->parts[i].taken, 0);
   if (pool->threads == 1 || count - first == 1) {
     hfm__pool_work(pool, 0, 1);
@@ -522,7 +524,15 @@ HFM__PRIVATE int64_t hfm__pool_run(hfm__pool *pool, hfm__chunk_fn fn, void *ctx,
     }
 #endif
   }
-  return deadline_ns ? HFM__MIN(first + hfm__atomic_load(&pool->parts[0].taken), count) : count;
+  if (deadline_ns) return HFM__MIN(first + hfm__atomic_load(&pool->parts[0].taken), count);
+  for (i = 0; i < pool->part_count; i++) /* a caller's pool that ran nobody */
+    if (hfm__atomic_load(&pool->parts[i].taken) < hfm__part_begin(pool, i + 1) - hfm__part_begin(pool, i)) return first;
+  return count;
+}
+
+/* From a chunk to the one that its worker is likely to take next: as many workers share a part. */
+HFM__PRIVATE int32_t hfm__pool_stride(const hfm__pool *pool) {
+  return (pool->threads + pool->part_count - 1) / pool->part_count;
 }
 
 /* Is it too late for another chunk of any job? */

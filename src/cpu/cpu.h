@@ -1,47 +1,67 @@
 /* ==== cpu/cpu (private): what a model knows about its processor ================================================= */
 
-/* Ways to do the same, tried in turns while they are new: whether and how it pays to fetch weights ahead of use differs
-   from core to core. A run wins against another way's last one if it took a 32nd less time for its bytes; afterwards the
-   way that won the most is used, which must be clearly more than the first one did: whatever else stops a thread for a
-   while spoils single runs. */
-enum { HFM__MAX_WAYS = 3, HFM__TRIAL_RUNS = 192 };
+/* Ways to do the same, each tried for some runs while they are new: whether and how it pays to fetch weights ahead of
+   use differs from core to core. Afterwards the one with the least median time for its bytes is used, where that is a
+   32nd less than the first one's: whatever else stops a thread for a while spoils single runs. */
+enum { HFM__MAX_WAYS = 3, HFM__TRIAL_RUNS = 31 /* of each */ };
 
 typedef struct hfm__trial {
-  hfm__atomic turns, runs;                              /* begun, and ended */
-  hfm__atomic last[HFM__MAX_WAYS], won[HFM__MAX_WAYS]; /* picoseconds for a byte; how often */
+  hfm__atomic found; /* the way, plus 1; 0: none yet */
+  hfm__atomic runs[HFM__MAX_WAYS];
+  hfm__atomic taken[HFM__MAX_WAYS][HFM__TRIAL_RUNS]; /* picoseconds for a byte */
 } hfm__trial;
 
-/* Which of `ways` ways the next run takes, or all that belong together. */
-HFM__PRIVATE int32_t hfm__trial_way(hfm__trial *trial, int32_t ways) {
-  int32_t best = 0, way;
-  intptr_t most = hfm__atomic_load(&trial->won[0]) + HFM__TRIAL_RUNS / 16;
-  if (hfm__atomic_load(&trial->runs) < HFM__TRIAL_RUNS) /* evenly, but in no step with a model's layers */
-    return (int32_t)(((uint32_t)hfm__atomic_add(&trial->turns, 1) * 2654435769u >> 16) * (uint32_t)ways >> 16);
-  for (way = 1; way < ways; way++) {
-    const intptr_t won = hfm__atomic_load(&trial->won[way]);
-    if (won > most) {
-      most = won;
-      best = way;
-    }
-  }
-  return best;
+/* Which of `ways` ways is taken by the run, or by all runs that belong together, of number `turn`: as if by chance,
+   since those of one kind may come in step with a model's layers. */
+HFM__PRIVATE int32_t hfm__trial_way(hfm__trial *trial, int32_t ways, uint64_t turn) {
+  const intptr_t found = hfm__atomic_load(&trial->found);
+  uint32_t bits = (uint32_t)turn * 2654435769u;
+  if (found) return (int32_t)found - 1;
+  bits = (bits ^ bits >> 15) * 2246822519u;
+  return (int32_t)((bits >> 16) * (uint32_t)ways >> 16);
+}
+
+/* The number of a run that belongs to no others. */
+HFM__PRIVATE uint64_t hfm__trial_turn(hfm__trial *trial) {
+  return (uint64_t)hfm__atomic_load(&trial->runs[0]) + (uint64_t)hfm__atomic_load(&trial->runs[1]);
 }
 
 /* The time where a run that begins now counts, or 0. */
 HFM__PRIVATE uint64_t hfm__trial_begin(hfm__trial *trial) {
-  return hfm__atomic_load(&trial->runs) < HFM__TRIAL_RUNS ? hfm__clock_ns() : 0;
+  return hfm__atomic_load(&trial->found) ? 0 : hfm__clock_ns();
 }
 
-HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t way, uint64_t begun, int64_t bytes) {
-  intptr_t taken;
-  int32_t other;
+HFM__PRIVATE intptr_t hfm__trial_median(hfm__trial *trial, int32_t way) {
+  intptr_t sorted[HFM__TRIAL_RUNS];
+  int32_t i, at;
+  for (i = 0; i < HFM__TRIAL_RUNS; i++) {
+    const intptr_t taken = hfm__atomic_load(&trial->taken[way][i]);
+    for (at = i; at > 0 && sorted[at - 1] > taken; at--) sorted[at] = sorted[at - 1];
+    sorted[at] = taken;
+  }
+  return sorted[HFM__TRIAL_RUNS / 2];
+}
+
+HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t ways, int32_t way, uint64_t begun, int64_t bytes) {
+  const uint64_t most = 1000000, ns = begun ? hfm__clock_ns() - begun : 0;
+  intptr_t run, least;
+  int32_t best = 0, other;
   if (!begun || bytes == 0) return;
-  taken = (intptr_t)HFM__MIN(HFM__MIN(hfm__clock_ns() - begun, (uint64_t)1000000000) * 1000 / (uint64_t)bytes,
-                             (uint64_t)1000000);
-  hfm__atomic_store(&trial->last[way], taken);
-  for (other = 0; other < HFM__MAX_WAYS; other++)
-    if (taken + taken / 32 < hfm__atomic_load(&trial->last[other])) (void)hfm__atomic_add(&trial->won[way], 1);
-  (void)hfm__atomic_add(&trial->runs, 1);
+  run = hfm__atomic_add(&trial->runs[way], 1);
+  if (run >= HFM__TRIAL_RUNS) return;
+  hfm__atomic_store(&trial->taken[way][run],
+                    (intptr_t)(ns < most * most ? HFM__MIN(ns * 1000 / (uint64_t)bytes, most) : most));
+  for (other = 0; other < ways; other++)
+    if (hfm__atomic_load(&trial->runs[other]) < HFM__TRIAL_RUNS) return;
+  least = hfm__trial_median(trial, 0);
+  least -= least / 32;
+  for (other = 1; other < ways; other++) {
+    const intptr_t median = hfm__trial_median(trial, other);
+    if (median >= least) continue;
+    least = median;
+    best = other;
+  }
+  hfm__atomic_store(&trial->found, best + 1);
 }
 
 /* Kept panels, shared by all sessions of a model: see cpu/panels.c. A model calls hfm__packing_init; where a session is
@@ -60,9 +80,12 @@ typedef struct hfm__packing {
   hfm__trial in_order[2]; /* whether panels are fetched in order in those of few rows by kept ones */
 } hfm__packing;
 
-/* Ways to multiply one row of x: four streams of the weight, which the processor fetches, or we; or two that we fetch,
-   if it is 16-bit. */
+/* Ways to multiply one row of x: four streams of the weight, which the processor fetches, or we; or, if it is 16-bit,
+   two that we fetch. */
 enum { HFM__ROW_NOT_FETCHED, HFM__ROW_FETCHED, HFM__ROW_OF_TWO };
+
+/* How many of these there are for f32 weights (0) and for those of 16 bits (1). */
+HFM__INLINE int32_t hfm__row_ways(int32_t narrow) { return narrow ? HFM__ROW_OF_TWO + 1 : HFM__ROW_FETCHED + 1; }
 
 typedef struct hfm__cpu {
   const char *name;             /* "avx512" */
@@ -73,12 +96,15 @@ typedef struct hfm__cpu {
   hfm__packing *packing;        /* NULL: nothing is kept */
 } hfm__cpu;
 
-/* How a node multiplies one row by a weight, of f32 or of 16 bits. Small code leaves fetching to the processor. */
-HFM__PRIVATE void hfm__one_row_ways(const hfm__cpu *cpu, int32_t ways[2]) {
-  int32_t narrow;
-  for (narrow = 0; narrow < 2; narrow++)
-    ways[narrow] = HFM__SMALL || !cpu->packing ? HFM__ROW_NOT_FETCHED
-                                               : hfm__trial_way(&cpu->packing->one_row[narrow], HFM__ROW_OF_TWO + narrow);
+/* How the node of number `serial` multiplies one row by a weight, of f32 and of 16 bits. Small code leaves fetching to
+   the processor. */
+HFM__PRIVATE void hfm__one_row_ways(const hfm__cpu *cpu, uint64_t serial, int32_t ways[2]) {
+  int32_t i;
+  for (i = 0; i < 2; i++) {
+    ways[i] = HFM__ROW_NOT_FETCHED;
+    if (HFM__SMALL || !cpu->packing) continue;
+    ways[i] = hfm__trial_way(&cpu->packing->one_row[i], hfm__row_ways(i), serial);
+  }
 }
 
 HFM__PRIVATE const hfm__kernels *hfm__kernels_of(int32_t isa) {

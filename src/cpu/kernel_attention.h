@@ -137,7 +137,8 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
 
 /* Element `at` of the i-th page, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  return (const float *)pages->data + (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
+  return (const float *)pages->data + i * pages->apart + at;
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
@@ -149,17 +150,25 @@ HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention 
   return a->wide;
 }
 
+/* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
+HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
+  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
+}
+
 /* tile_rows by `k` rows of a page's strips, which come from memory the first time: each strip is fetched in order a
-   little ahead, and at its end what comes after it, `next`. */
+   little ahead, and at its end what comes after it, strips `next_apart` apart. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(page_rows)(int64_t rows, int64_t k, const float *a, int64_t lda,
                                                      const float *page, int64_t apart, float *c, int64_t ldc,
-                                                     int32_t more, const float *next) {
+                                                     int32_t more, const float *next, int64_t next_apart) {
   const int64_t last = HFM__MIN(k, HFM__PAGE_AHEAD / (HFM__STRIP * (int64_t)sizeof(float))), most = k - last;
-  hfm__ahead ahead = HFM__FN(look_ahead)((const char *)page + HFM__PAGE_AHEAD, 0, 0, 0);
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  ahead.at = (uintptr_t)page + HFM__PAGE_AHEAD;
   ahead.gap = (uintptr_t)apart * sizeof(float);
   ahead.period = ahead.wait = HFM__IN_ORDER_STEP / (HFM__STRIP * HFM__PACE * (int64_t)sizeof(float));
   if (most > 0) HFM__FN(tile_rows)(rows, most, a, lda, page, apart, c, ldc, more, &ahead);
   ahead.at = (uintptr_t)next;
+  ahead.gap = (uintptr_t)next_apart * sizeof(float);
   HFM__FN(tile_rows)(rows, last, a + most, lda, page + most * HFM__STRIP, apart, c, ldc, more || most > 0, &ahead);
 }
 
@@ -181,7 +190,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(weighted_values)(const hfm__attention 
     next = HFM__MIN(j - j % most + most, end);
     if (cold)
       HFM__FN(page_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
-                         next < end ? HFM__FN(in_page)(&a->v, next / positions, d * positions) : strip);
+                         next < end             ? HFM__FN(in_page)(&a->v, next / positions, d * positions)
+                         : d + HFM__NR < a->head ? HFM__FN(in_page)(&a->v, begin / positions, (d + HFM__NR) * positions)
+                                                 : strip,
+                         apart);
     else
       HFM__FN(tile_rows)(rows, next - j, a->scores + j, lds, strip + slot * HFM__STRIP, apart, sums, HFM__NR, j > begin,
                          &nothing);
@@ -221,10 +233,13 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
   int sees[HFM__MR];
   const int64_t lds = (a->tile + HFM__NR - 1) / HFM__NR * HFM__NR;
   int64_t begin = a->tile, end = 0, first, past, r, j, d;
-  /* What lies in a cache comes from memory the first time. A sum that is put down there would lose bits in strict mode. */
-  const int cold = HFM__HAS_STATES && !HFM__SMALL && sizeof(hfm__vt) == HFM__LANES * sizeof(float) && r0 == 0 &&
-                   a->v.page && a->dtype == HFM_F32;
-  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, 0, 0, 0);
+  /* What lies in a cache comes from memory the first time. Pages of floats are multiplied as they come (in strict mode
+     page_rows would round sums between its calls); those of 16 bits, which are widened before, come before that: a
+     panel's share of the values with its scores. */
+  const int cached = HFM__HAS_STATES && !HFM__SMALL && r0 == 0 && a->v.page;
+  const int cold = cached && a->dtype == HFM_F32 && sizeof(hfm__vt) == HFM__LANES * sizeof(float);
+  const int64_t share = cached && !cold ? HFM__NR * a->head * (a->dtype == HFM_F32 ? 4 : 2) : 0;
+  hfm__ahead ahead = HFM__FN(look_ahead)(NULL, share, share / 2, a->head / HFM__PACE);
   for (r = r0; r < r0 + rows; r++) {
     int64_t from, to;
     HFM__FN(seen)(a, r, &from, &to);
@@ -255,8 +270,10 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(attend_step)(const hfm__attention *a, 
       const int64_t next = j + HFM__NR;
       HFM__FN(page_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          next < end ? HFM__FN(in_page)(&a->k, next / HFM__PAGE, next % HFM__PAGE * a->head)
-                                    : HFM__FN(in_page)(&a->v, first / a->v.positions, 0));
+                                    : HFM__FN(in_page)(&a->v, first / HFM__PAGE, first % HFM__PAGE * HFM__STRIP),
+                         (next < end ? a->head : (int64_t)HFM__PAGE) * HFM__STRIP);
     } else {
+      if (share > 0) ahead.at = HFM__FN(values_of)(a, j);
       HFM__FN(tile_rows)(rows, a->head, a->q + r0 * a->ldq, a->ldq, panel, a->head * HFM__STRIP, a->scores + j, lds, 0,
                          &ahead);
     }

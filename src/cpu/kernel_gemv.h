@@ -2,12 +2,12 @@
 /* ==== cpu/kernel_gemv (private): a few rows of x times a weight as it lies ======================================
    Such a product is as fast as the weight comes from memory. */
 
-/* Dot products of row r of x and 4 weight rows `apart` from each other, or 2; 0 apart, one row so many times. Each is
-   the sum of one vector of sums: the four are as many as are needed to keep up with memory. */
+/* Dot products of row r of x and as many weight rows as there are streams, `apart` from each other; 0 apart, one row so
+   many times. Each is the sum of one vector of sums: no more are needed to keep up with memory. */
 HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const int streams, const hfm__gemv *g,
                                                    int64_t r, int64_t row) {
-  const int two = !HFM__SMALL, four = streams > 2; /* two vectors without a branch between them */
-  const int64_t apart = g->apart, k = g->k, step = two ? 2 * HFM__W : HFM__W;
+  const int pairs = !HFM__SMALL, four = streams > 2; /* pairs: two vectors without a branch between them */
+  const int64_t apart = g->apart, k = g->k, step = pairs ? 2 * HFM__W : HFM__W;
   const int64_t w0 = row * k, w1 = w0 + apart * k, w2 = w1 + apart * k, w3 = w2 + apart * k;
   const float *x = g->x[r];
   float *out = g->out + r * g->ldo + row;
@@ -36,17 +36,17 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(dots_as)(const int32_t dtype, const in
       }
     }
     HFM__ADD_PRODUCTS(i)
-    if (two) HFM__ADD_PRODUCTS(i + HFM__W)
+    if (pairs) HFM__ADD_PRODUCTS(i + HFM__W)
   }
-  if (two && i + HFM__W <= k) {
+  if (pairs && i + HFM__W <= k) {
     HFM__ADD_PRODUCTS(i)
     i += HFM__W;
   }
 #undef HFM__ADD_PRODUCTS
   s0 = hfm__v_sum(v0);
   s1 = hfm__v_sum(v1);
-  s2 = four ? hfm__v_sum(v2) : 0;
-  s3 = four ? hfm__v_sum(v3) : 0;
+  s2 = four ? hfm__v_sum(v2) : 0.0f;
+  s3 = four ? hfm__v_sum(v3) : 0.0f;
   for (; i < k; i++) {
     s0 += x[i] * HFM__FN(load_one_as)(dtype, w, w0 + i);
     s1 += x[i] * HFM__FN(load_one_as)(dtype, w, w1 + i);

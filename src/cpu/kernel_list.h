@@ -10,7 +10,7 @@ enum { HFM__STRIPS_ROWS = 36 };
 /* Bytes, where they are fetched in order: from what is read to what is fetched, where no row waits for another; of a
    block of K for all of them, where one does; and from the first of the lines fetched at a time to the next first. */
 enum { HFM__IN_ORDER_AHEAD = 8192, HFM__IN_ORDER_BLOCK = 16384, HFM__IN_ORDER_STEP = 256 };
-enum { HFM__PAGE_AHEAD = 2048 }; /* of each strip of a cache's page, likewise */
+enum { HFM__PAGE_AHEAD = 2048 }; /* from what is read of each strip of a cache's page to what is fetched */
 /* Bytes from what is read of a weight row, f32 or 16-bit, to what is fetched for later; the same in two streams. */
 enum { HFM__FETCH_ROWS = 1536, HFM__FETCH_NARROW_ROWS = 2048, HFM__FETCH_OF_TWO = 3584 };
 /* In what is packed, rows: where they are short, as keys' are, or just a panel wide, no processor guesses the next. */
@@ -49,20 +49,21 @@ typedef struct hfm__gemm {
 
 /* What tiles fetch for later while they compute: every `period` passes of their loop, of one or a few k, four lines, at
    `at` and `gap` bytes further on, and `inner` bytes after either, to the second cache; then `at` goes on by `step`, a
-   line if these are streams: many cores bring what they are asked for sooner if it is in several pages. With a step of
-   IN_ORDER_STEP four lines that follow each other, and where a tile has two strips four more `gap` bytes further on, to
-   the first cache. Addresses are numbers: they may go beyond what is there. */
+   line if these are streams: many cores bring what they are asked for sooner if it is in several pages. In order, four
+   lines that follow each other, and where a tile has two strips four more `gap` bytes further on, to the first cache.
+   Addresses are numbers: they may go beyond what is there. */
 typedef struct hfm__ahead {
+  int32_t in_order;
   uintptr_t at, gap, inner, step;
   int64_t period, wait; /* passes until the next four */
 } hfm__ahead;
 
 /* A few rows of x times weight rows: a dot product each, in one order for every row of either. Rows 0 .. rows - 1 of
-   `weight`, and, with `apart` > 0, as many from rows `apart`, 2 `apart` and 3 `apart` on: several streams of memory keep
-   a core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
+   `weight` and, with `apart` > 0, as many from row `apart` on and, in four streams, 2 `apart` and 3 `apart`: several
+   streams of memory keep a core busier. What is `fetch` bytes further on in each stream is fetched meanwhile. */
 typedef struct hfm__gemv {
   int64_t rows, k, apart;
-  int32_t streams;    /* 4; or 2, where the weight is 16-bit and x one row: from row 0 and row `apart` on */
+  int32_t streams;    /* 4; or 2, where the weight is 16-bit and x one row */
   int64_t m;          /* rows of x: 1 to FEW_ROWS */
   const float *x[HFM__FEW_ROWS];
   const void *weight; /* [...][k] */

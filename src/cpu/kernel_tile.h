@@ -23,7 +23,7 @@ HFM__TILE_TARGET HFM__INLINE void HFM__GEMM(tile)(const int rows, const int vect
   uintptr_t next = ahead->at;
   const uintptr_t gap = ahead->gap, inner = ahead->inner, step_on = ahead->step;
   const int64_t period = ahead->period;
-  const int in_order = !HFM__SMALL && step_on == HFM__IN_ORDER_STEP;
+  const int in_order = !HFM__SMALL && ahead->in_order;
   const int step_of_a = packed ? rows : 1, size = narrow ? 2 : 4;
   const int pace = packed ? HFM__PACKED_PACE : HFM__PACE;
   int64_t i, wait = ahead->wait;
@@ -194,6 +194,7 @@ HFM__TILE_TARGET HFM__NOINLINE void HFM__GEMM(widen_rows)(int32_t dtype, int64_t
 HFM__TILE_TARGET HFM__INLINE hfm__ahead HFM__GEMM(look_ahead)(const void *next, int64_t bytes, int64_t gap,
                                                               int64_t steps) {
   hfm__ahead ahead;
+  ahead.in_order = gap == 0;
   ahead.at = (uintptr_t)next;
   ahead.gap = (uintptr_t)gap;
   ahead.inner = (uintptr_t)bytes / 4;

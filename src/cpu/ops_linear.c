@@ -107,9 +107,11 @@ HFM__PRIVATE void hfm__product_chunk(const hfm__product *p, int64_t chunk, int64
 }
 
 /* The panel that this worker is likely to need after its chunk, for it to be fetched meanwhile; p->panels: none. */
-HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group) {
+HFM__PRIVATE int64_t hfm__product_later(const hfm__product *p, int64_t chunk, int64_t group,
+                                        const hfm__worker *worker) {
   int64_t later, block;
-  if (++chunk >= p->groups * p->row_blocks) return p->panels;
+  chunk += HFM__MAX(worker->stride, 1);
+  if (chunk >= p->groups * p->row_blocks) return p->panels;
   hfm__product_chunk(p, chunk, &later, &block);
   return later == group ? p->panels : p->panels * later / p->groups;
 }
@@ -215,7 +217,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
   row0 = p->m * block / p->row_blocks;
   rows = p->m * (block + 1) / p->row_blocks - row0;
   panel1 = p->panels * (group + 1) / p->groups;
-  later = hfm__product_later(p, chunk, group);
+  later = hfm__product_later(p, chunk, group, worker);
   if (worker->tag != a->serial) {
     worker->tag = a->serial;
     held->panel = held->count = 0;
@@ -246,7 +248,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
     part.n = HFM__MIN(end * nr, p->n) - n0;
     trial = part.cold && rows <= HFM__STRIPS_ROWS && !HFM__SMALL ? &cpu->packing->in_order[p->dtype != HFM_F32] : NULL;
     if (trial) {
-      part.in_order = hfm__trial_way(trial, 2);
+      part.in_order = hfm__trial_way(trial, 2, hfm__trial_turn(trial));
       tried = hfm__trial_begin(trial);
     }
     part.out = (float *)a->out[0].data + row0 * p->n + n0;
@@ -278,7 +280,7 @@ HFM__PRIVATE void hfm__run_product(const hfm__op_args *a, const hfm__product *p,
       if (residual->data) part.residual = (const float *)residual->data + row0 * ldr + n0;
       gemm(&part);
     }
-    if (trial) hfm__trial_end(trial, part.in_order, tried, part.n * p->k * hfm__dtype_size(p->dtype));
+    if (trial) hfm__trial_end(trial, 2, part.in_order, tried, part.n * p->k * hfm__dtype_size(p->dtype));
   }
   if (begun) hfm__panels_earn(cpu, hfm__clock_ns() - begun);
 }
@@ -308,7 +310,8 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   const int32_t way = one ? a->one_row[narrow] : HFM__ROW_FETCHED; /* for several rows of x it always pays */
   const int32_t streams = way == HFM__ROW_OF_TWO ? 2 : 4;
   const int64_t part = p->n / streams, first = part * chunk / p->groups, row_bytes = p->k * hfm__dtype_size(p->dtype);
-  hfm__trial *trial = one && a->cpu->packing ? &a->cpu->packing->one_row[narrow] : NULL;
+  const int is_sample = one && chunk == p->groups / 2; /* of a node, whose chunks have good or bad luck together */
+  hfm__trial *trial = is_sample && a->cpu->packing ? &a->cpu->packing->one_row[narrow] : NULL;
   const uint64_t begun = trial ? hfm__trial_begin(trial) : 0;
   int64_t i;
   hfm__gemv g;
@@ -326,7 +329,7 @@ HFM__PRIVATE void hfm__run_few_rows(const hfm__op_args *a, const hfm__product *p
   g.out = (float *)a->out[0].data + first;
   g.ldo = p->n;
   a->cpu->kernels->gemv(&g);
-  if (trial) hfm__trial_end(trial, way, begun, streams * g.rows * row_bytes);
+  if (trial) hfm__trial_end(trial, hfm__row_ways(narrow), way, begun, streams * g.rows * row_bytes);
   for (i = 0; i < streams; i++) hfm__finish_few_rows(a, p, i * part + first, g.rows);
   if (chunk + 1 < p->groups) return;
   g.rows = p->n - streams * part;

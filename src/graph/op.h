@@ -190,6 +190,7 @@ typedef struct hfm__operand {
 
 /* One thread's share of a session. */
 typedef struct hfm__worker {
+  int32_t stride;   /* from one of its chunks to the one that it is likely to take next; 0: to the next one */
   uint8_t *scratch; /* at least what the op's scratch() asked for, 64-byte aligned; contents persist between chunks */
   uint64_t node;    /* the serial of the node whose chunk was the last to run here */
   uint64_t tag;     /* what scratch holds, for an op that reuses it from chunk to chunk; 0 after another node's chunk */

@@ -453,6 +453,7 @@ HFM__PRIVATE void hfm__run_chunk(void *ctx, int64_t chunk, int32_t index) {
   args = &session->jobs[j].args;
   if (worker->node != args->serial) worker->tag = 0;
   worker->node = args->serial;
+  worker->stride = hfm__pool_stride(session->pool);
   hfm__cpu_ops[session->jobs[j].op].run(args, chunk - session->jobs[j].first, worker);
 }
 
@@ -461,7 +462,7 @@ HFM__PRIVATE hfm_result hfm__node_start(hfm_session *session, const hfm__node *n
   hfm__op_args *args = &session->jobs[job].args;
   hfm__node_args(session->running, session->model, node, args);
   args->serial = ++session->serial;
-  hfm__one_row_ways(args->cpu, args->one_row);
+  hfm__one_row_ways(args->cpu, args->serial, args->one_row);
   session->jobs[job].op = node->op;
   session->jobs[job].acquired = 0;
   session->jobs[job].first = session->chunks;

@@ -121,6 +121,8 @@ static void op_chunk(void *ctx, int64_t chunk, int32_t worker) {
   job->impl->run(job->args, chunk, &job->workers[worker]);
 }
 
+static int32_t one_row_way; /* HFM__ROW_...: how one row is multiplied by 16-bit weights */
+
 /* Runs an op as the executor does. Scratch is as small as the op says and ends at a guard page (rounded to 64). */
 static void run_op(int op, hfm__op_args *args, int32_t threads) {
   static uint64_t serial = 1;
@@ -135,8 +137,8 @@ static void run_op(int op, hfm__op_args *args, int32_t threads) {
   if (!hfm__resolve_allocator(NULL, &mem)) exit(99);
   pool = hfm__pool_create(&mem, threads, 0, NULL);
   args->serial = serial++;
-  args->one_row[0] = (int32_t)(serial % HFM__ROW_OF_TWO); /* all ways make the same bits */
-  args->one_row[1] = (int32_t)(serial % (HFM__ROW_OF_TWO + 1));
+  args->one_row[0] = HFM__MIN(one_row_way, HFM__ROW_FETCHED);
+  args->one_row[1] = one_row_way;
   job.args = args;
   job.impl = &hfm__cpu_ops[op];
   job.workers = workers;

@@ -159,6 +159,30 @@ static void test_parts(void) {
   hfm__pool_free(pool);
 }
 
+static int32_t the_only_worker;
+static void jobs_of_one(void *ctx, void (*fn)(void *arg, int32_t worker), void *arg, int32_t count) {
+  (void)ctx;
+  if (the_only_worker < count) fn(arg, the_only_worker);
+}
+
+/* A caller's pool that runs one worker runs all chunks; one that runs nobody has done none of them. */
+static void test_lazy_jobs(void) {
+  hfm_jobs jobs;
+  hfm__pool *pool;
+  jobs.ctx = NULL;
+  jobs.run = jobs_of_one;
+  pool = new_pool(3, 0, &jobs);
+  if (!CHECK(pool != NULL)) return;
+  for (the_only_worker = 0; the_only_worker < 3; the_only_worker++) {
+    counts *c = fresh(3);
+    CHECK_INT(hfm__pool_run(pool, count_chunk, c, 0, 100, 0), 100);
+    check_each_once(c, 0, 100);
+  }
+  CHECK_INT(hfm__pool_run(pool, count_chunk, fresh(3), 0, 100, 0), 0);
+  CHECK_INT(hfm__pool_run(pool, count_chunk, fresh(3), 0, 100, UINT64_MAX), 0);
+  hfm__pool_free(pool);
+}
+
 static void test_create_and_free(void) {
   int i;
   for (i = 0; i < 200; i++) {
@@ -235,6 +259,7 @@ int main(void) {
   TEST(test_deadline);
   TEST(test_callers_jobs);
   TEST(test_parts);
+  TEST(test_lazy_jobs);
   TEST(test_create_and_free);
   TEST(test_out_of_memory);
   TEST(test_clock);
