@@ -2,12 +2,13 @@
 
 /* Ways to do the same, each tried for some runs while they are new: whether and how it pays to fetch weights ahead of
    use differs from core to core. Afterwards the one with the least median time for its bytes is used, where that is a
-   32nd less than the first one's: whatever else stops a thread for a while spoils single runs. */
-enum { HFM__MAX_WAYS = 3, HFM__TRIAL_RUNS = 31 /* of each */ };
+   32nd less than the first one's: whatever else stops a thread for a while spoils single runs. The first runs of all
+   don't count, for which the system may still map the weights. */
+enum { HFM__MAX_WAYS = 3, HFM__TRIAL_RUNS = 31 /* of each */, HFM__TRIAL_EARLY = 256 };
 
 typedef struct hfm__trial {
   hfm__atomic found; /* the way, plus 1; 0: none yet */
-  hfm__atomic runs[HFM__MAX_WAYS];
+  hfm__atomic ended, runs[HFM__MAX_WAYS]; /* of all ways; of each, that count */
   hfm__atomic taken[HFM__MAX_WAYS][HFM__TRIAL_RUNS]; /* picoseconds for a byte */
 } hfm__trial;
 
@@ -22,9 +23,7 @@ HFM__PRIVATE int32_t hfm__trial_way(hfm__trial *trial, int32_t ways, uint64_t tu
 }
 
 /* The number of a run that belongs to no others. */
-HFM__PRIVATE uint64_t hfm__trial_turn(hfm__trial *trial) {
-  return (uint64_t)hfm__atomic_load(&trial->runs[0]) + (uint64_t)hfm__atomic_load(&trial->runs[1]);
-}
+HFM__PRIVATE uint64_t hfm__trial_turn(hfm__trial *trial) { return (uint64_t)hfm__atomic_load(&trial->ended); }
 
 /* The time where a run that begins now counts, or 0. */
 HFM__PRIVATE uint64_t hfm__trial_begin(hfm__trial *trial) {
@@ -47,6 +46,7 @@ HFM__PRIVATE void hfm__trial_end(hfm__trial *trial, int32_t ways, int32_t way, u
   intptr_t run, least;
   int32_t best = 0, other;
   if (!begun || bytes == 0) return;
+  if (hfm__atomic_add(&trial->ended, 1) < HFM__TRIAL_EARLY) return;
   run = hfm__atomic_add(&trial->runs[way], 1);
   if (run >= HFM__TRIAL_RUNS) return;
   hfm__atomic_store(&trial->taken[way][run],

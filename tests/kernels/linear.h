@@ -738,14 +738,14 @@ static void test_trial(void) {
       uint64_t turn;
       int runs[3] = {0};
       memset(&trial, 0, sizeof trial);
-      for (turn = step; hfm__trial_begin(&trial) && turn < 300 * step; turn += step) {
+      for (turn = step; hfm__trial_begin(&trial) && turn < 700 * step; turn += step) {
         const int32_t way = hfm__trial_way(&trial, cases[i].ways, turn);
         if (!CHECK(way >= 0 && way < cases[i].ways)) return;
         const uint64_t stopped = way == cases[i].kept && runs[way] % 8 == 3 ? 300000000 : 0;
         hfm__trial_end(&trial, cases[i].ways, way, hfm__clock_ns() - cases[i].ns[way] - stopped, 1 << 20);
         runs[way]++;
       }
-      CHECK(turn < 300 * step);
+      CHECK(turn > HFM__TRIAL_EARLY && turn < 700 * step);
       CHECK_INT(hfm__trial_way(&trial, cases[i].ways, turn), cases[i].kept);
     }
   }
