@@ -590,7 +590,7 @@ static void conv_shapes(const hfm__cpu *cpu) {
 static void conv_kept(const hfm__cpu *any) {
   enum { CHANNELS = 3, KERNEL = 4, SIDE = 12, OUTPUTS = 70, IMAGES = 5, MOST = IMAGES * 9 * OUTPUTS };
   const int64_t k = CHANNELS * KERNEL * KERNEL, most = any->kernels->narrow / 9 + 1; /* images of 9 patches */
-  float x[IMAGES * CHANNELS * SIDE * SIDE], weight[OUTPUTS * CHANNELS * KERNEL * KERNEL], first[MOST], out[MOST];
+  static float x[IMAGES * CHANNELS * SIDE * SIDE], weight[OUTPUTS * CHANNELS * KERNEL * KERNEL], first[MOST], out[MOST];
   size_t t;
   if (!CHECK(most <= IMAGES)) return;
   random_fill(x, (int64_t)HFM__COUNT(x));
