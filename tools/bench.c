@@ -80,6 +80,7 @@ static double peak_now(int unit) {
 
 static void run_chunk(void *ctx, int64_t chunk, int32_t worker) {
   bench_case *c = (bench_case *)ctx;
+  bench.workers[worker].stride = hfm__pool_stride(bench.peaks.pool);
   hfm__cpu_ops[c->op].run(&c->args, chunk, &bench.workers[worker]);
 }
 

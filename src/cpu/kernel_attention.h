@@ -135,24 +135,27 @@ HFM__TARGET HFM__LONG_INLINE void HFM__FN(gather_row)(float *out, const float *s
   for (; i < n; i++) out[i] = (factor < 0.0f ? sums[i] : out[i] * factor + sums[i]) * share;
 }
 
-/* Element `at` of the i-th page, of floats. */
+/* Which element of `data` is element `at` of the i-th page. */
+HFM__TARGET HFM__LONG_INLINE int64_t HFM__FN(page_element)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
+  return (HFM__HAS_STATES && pages->page ? (int64_t)pages->page[i] : i) * pages->apart + at;
+}
+
+/* That element, of floats. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(in_page)(const hfm__pages_of_head *pages, int64_t i, int64_t at) {
-  if (HFM__HAS_STATES && pages->page) i = pages->page[i];
-  return (const float *)pages->data + i * pages->apart + at;
+  return (const float *)pages->data + HFM__FN(page_element)(pages, i, at);
 }
 
 /* n floats from element `at` of the i-th page on: where they lie, or widened in scratch. */
 HFM__TARGET HFM__LONG_INLINE const float *HFM__FN(of_page)(const hfm__attention *a, const hfm__pages_of_head *pages,
                                                            int64_t i, int64_t at, int64_t n) {
   if (!HFM__HAS_STATES || a->dtype == HFM_F32) return HFM__FN(in_page)(pages, i, at);
-  at += (pages->page ? (int64_t)pages->page[i] : i) * pages->apart;
-  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + at, a->wide, n);
+  HFM__ROW_FN(widen)(a->dtype, (const uint16_t *)pages->data + HFM__FN(page_element)(pages, i, at), a->wide, n);
   return a->wide;
 }
 
 /* Where a page of values has its share for the panel of keys at j, if they share it evenly. */
 HFM__TARGET HFM__LONG_INLINE uintptr_t HFM__FN(values_of)(const hfm__attention *a, int64_t j) {
-  const int64_t at = (int64_t)a->v.page[j / HFM__PAGE] * a->v.apart + j % HFM__PAGE * a->head;
+  const int64_t at = HFM__FN(page_element)(&a->v, j / HFM__PAGE, j % HFM__PAGE * a->head);
   return (uintptr_t)a->v.data + (uintptr_t)at * (a->dtype == HFM_F32 ? 4 : 2);
 }
 

@@ -121,7 +121,7 @@ static void op_chunk(void *ctx, int64_t chunk, int32_t worker) {
   job->impl->run(job->args, chunk, &job->workers[worker]);
 }
 
-static int32_t one_row_way; /* HFM__ROW_...: how one row is multiplied by 16-bit weights */
+static int32_t one_row_way; /* HFM__ROW_...: how one row is multiplied; two streams are of 16-bit weights only */
 
 /* Runs an op as the executor does. Scratch is as small as the op says and ends at a guard page (rounded to 64). */
 static void run_op(int op, hfm__op_args *args, int32_t threads) {
